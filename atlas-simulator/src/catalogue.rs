@@ -1,7 +1,7 @@
-//! The catalogue: every known or suspected misbehaviour of Atlas, by family, and how the simulator does it.
+//! The catalogue of serverless instances: every known or suspected misbehaviour of Atlas, by family, and how the simulator does it.
 //!
 //! Data only. `tests/simulator/catalogue` shows that the simulator does each of them; tests of a client use the same
-//! list, so that an entry without a test is noticed.
+//! list, so that an entry without a test is noticed. That of dedicated clusters is in `dedicated/catalogue.rs`.
 
 use std::time::Duration;
 
@@ -25,20 +25,23 @@ pub const NO_DNS_ENTRIES: &str = "No dns entries found for endpoint vpce-0a1b2c3
 pub const INVALID_PARAMETER: &str =
     "Failed to accept interface endpoint due to an unexpected error with code={InvalidParameter}";
 
-/// One misbehaviour of Atlas.
+/// An event of an endpoint, or its instance, without any request.
+pub type EndpointEvent = fn(&Simulator, &EndpointPath<'_>);
+
+/// One misbehaviour of Atlas. Its events are those of endpoints of serverless instances, unless said otherwise.
 #[derive(Debug, Clone)]
-pub struct CatalogueEntry {
+pub struct CatalogueEntry<Event = EndpointEvent> {
     /// Its family.
     pub family: u8,
     /// Its unique name.
     pub name: &'static str,
     /// How it is caused.
-    pub how: How,
+    pub how: How<Event>,
 }
 
 /// How a misbehaviour is caused.
 #[derive(Debug, Clone)]
-pub enum How {
+pub enum How<Event = EndpointEvent> {
     /// Faults of requests.
     Requests {
         /// The operations that it can happen to; each is a case of its own.
@@ -50,8 +53,8 @@ pub enum How {
     },
     /// A setting of Atlas.
     Settings(fn(&mut Settings)),
-    /// An event of an endpoint, or its instance, without any request.
-    OutOfBand(fn(&Simulator, &EndpointPath<'_>)),
+    /// An event without any request.
+    OutOfBand(Event),
 }
 
 /// The endpoint that is changed out of band, by its project, instance and id.
@@ -71,7 +74,9 @@ impl CatalogueEntry {
     pub fn named(name: &str) -> Option<Self> {
         catalogue().into_iter().find(|known| known.name == name)
     }
+}
 
+impl<Event> CatalogueEntry<Event> {
     /// Returns the rules that make requests of these kinds meet it; none if it is not caused by rules.
     #[must_use]
     pub fn rules(&self, on: &[Operation]) -> Vec<Rule> {
@@ -104,24 +109,41 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
 }
 
 /// Until its rules are dropped.
-fn lasting(family: u8, name: &'static str, on: &'static [Operation], fault: InjectedFault) -> CatalogueEntry {
+pub(crate) fn lasting<Event>(
+    family: u8,
+    name: &'static str,
+    on: &'static [Operation],
+    fault: InjectedFault,
+) -> CatalogueEntry<Event> {
     CatalogueEntry { family, name, how: How::Requests { on, faults: vec![fault], times: None } }
 }
 
-fn once(family: u8, name: &'static str, on: &'static [Operation], fault: InjectedFault) -> CatalogueEntry {
+/// For one request.
+pub(crate) fn once<Event>(
+    family: u8,
+    name: &'static str,
+    on: &'static [Operation],
+    fault: InjectedFault,
+) -> CatalogueEntry<Event> {
     CatalogueEntry { family, name, how: How::Requests { on, faults: vec![fault], times: Some(1) } }
 }
 
-fn rejection(
+/// Not executed, until its rules are dropped.
+pub(crate) fn rejection<Event>(
     family: u8,
     name: &'static str,
     on: &'static [Operation],
     ending: Termination,
-) -> CatalogueEntry {
+) -> CatalogueEntry<Event> {
     lasting(family, name, on, InjectedFault::NotExecuted(ending))
 }
 
-fn setting(family: u8, name: &'static str, set: fn(&mut Settings)) -> CatalogueEntry {
+/// By a setting of Atlas.
+pub(crate) fn setting<Event>(
+    family: u8,
+    name: &'static str,
+    set: fn(&mut Settings),
+) -> CatalogueEntry<Event> {
     CatalogueEntry { family, name, how: How::Settings(set) }
 }
 

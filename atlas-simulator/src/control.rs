@@ -3,10 +3,11 @@
 //!
 //! Every value has the form in which the typed handle's types are serialized. Nothing here is part of Atlas.
 
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
+    control_json::{ControlError, merge, merged, read, show, typed},
+    dedicated,
     endpoint::{Deviation, Endpoint},
     journal::JournalEntry,
     response::HttpResponse,
@@ -17,7 +18,7 @@ use crate::{
     timeline::{Timeline, max_live},
 };
 
-/// The routes, which are also the response to any other request.
+/// The routes besides those of dedicated clusters.
 const CALLS: [&str; 16] = [
     "GET    /control/settings",
     "PATCH  /control/settings             a part of them: null removes a member of a map",
@@ -36,9 +37,6 @@ const CALLS: [&str; 16] = [
     "DELETE /control/tokens",
     "POST   /control/reset",
 ];
-
-/// The error of a request, as status and message.
-type ControlError = (u16, String);
 
 /// Handles a control request.
 pub(crate) fn handle(shared: &Shared, request: &IncomingRequest) -> HttpResponse {
@@ -61,7 +59,9 @@ fn call(shared: &Shared, request: &IncomingRequest) -> Result<Value, ControlErro
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let (mut state, now) = shared.lock();
     match (request.method.as_str(), segments.as_slice()) {
-        ("GET", []) => Ok(json!({ "calls": CALLS })),
+        ("GET", []) => {
+            Ok(json!({ "calls": CALLS.iter().chain(&dedicated::control::CALLS).collect::<Vec<_>>() }))
+        }
         ("GET", ["settings"]) => show(&state.settings),
         ("PATCH", ["settings"]) => {
             let settings: Settings = merged(&state.settings, &request.body)?;
@@ -150,6 +150,9 @@ fn call(shared: &Shared, request: &IncomingRequest) -> Result<Value, ControlErro
             state.forget();
             Ok(Value::Null)
         }
+        (_, ["services" | "vpc-endpoints", ..]) => {
+            dedicated::control::call(&mut state, now, request, &segments)
+        }
         (method, _) => Err((404, format!("no call {method} {}: GET /control lists them", request.path))),
     }
 }
@@ -160,39 +163,6 @@ fn placed(timeline: &Timeline, endpoint: &Endpoint) -> Value {
 
 fn no(id: &str) -> ControlError {
     (404, format!("there is no endpoint {id}: GET /control/endpoints lists them"))
-}
-
-fn show<T: Serialize>(value: &T) -> Result<Value, ControlError> {
-    serde_json::to_value(value).map_err(|error| (500, error.to_string()))
-}
-
-fn read(body: &[u8]) -> Result<Value, ControlError> {
-    serde_json::from_slice(body).map_err(|error| (400, format!("the body is not JSON: {error}")))
-}
-
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ControlError> {
-    serde_json::from_value(value).map_err(|error| (400, error.to_string()))
-}
-
-/// Returns the value with the members that the body has replaced.
-fn merged<T: Serialize + DeserializeOwned>(value: &T, body: &[u8]) -> Result<T, ControlError> {
-    typed(merge(show(value)?, read(body)?))
-}
-
-/// JSON Merge Patch (RFC 7396). A removed member takes its default, or is removed from its map.
-fn merge(target: Value, patch: Value) -> Value {
-    let Value::Object(patch) = patch else { return patch };
-    let mut target = match target {
-        Value::Object(target) => target,
-        _ => serde_json::Map::new(),
-    };
-    for (name, value) in patch {
-        let before = target.remove(&name).unwrap_or_default();
-        if !value.is_null() {
-            target.insert(name, merge(before, value));
-        }
-    }
-    Value::Object(target)
 }
 
 /// Selects a part of the journal.

@@ -31,16 +31,67 @@ pub enum Operation {
     Token,
     /// POST that revokes an access token.
     Revoke,
+    /// DELETE of the project.
+    DeleteProject,
+    /// Dedicated clusters: GET of all endpoint services of a project and provider.
+    ListServices,
+    /// Dedicated clusters: POST of an endpoint service.
+    CreateService,
+    /// Dedicated clusters: GET of one endpoint service.
+    GetService,
+    /// Dedicated clusters: PATCH of an endpoint service.
+    UpdateService,
+    /// Dedicated clusters: DELETE of an endpoint service.
+    DeleteService,
+    /// Dedicated clusters: POST of an endpoint.
+    CreateEndpoint,
+    /// Dedicated clusters: GET of one endpoint.
+    GetEndpoint,
+    /// Dedicated clusters: DELETE of an endpoint.
+    DeleteEndpoint,
+    /// Dedicated clusters: GET of the project's regional mode.
+    GetRegionalMode,
+    /// Dedicated clusters: PATCH of the project's regional mode.
+    UpdateRegionalMode,
+    /// Dedicated clusters: GET of a cluster, with its connection strings.
+    GetCluster,
 }
 
 impl Operation {
-    /// All operations that change an endpoint.
+    /// All operations that change an endpoint of a serverless instance.
     pub const WRITES: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
 
-    /// Returns whether it changes an endpoint.
+    /// All operations that change an endpoint service or endpoint of dedicated clusters.
+    pub const DEDICATED_WRITES: [Self; 5] = [
+        Self::CreateService,
+        Self::UpdateService,
+        Self::DeleteService,
+        Self::CreateEndpoint,
+        Self::DeleteEndpoint,
+    ];
+
+    /// Returns whether it changes anything.
     #[must_use]
     pub fn is_write(self) -> bool {
         Self::WRITES.contains(&self)
+            || Self::DEDICATED_WRITES.contains(&self)
+            || matches!(self, Self::UpdateRegionalMode | Self::DeleteProject)
+    }
+
+    /// Returns whether it belongs to dedicated clusters.
+    #[must_use]
+    pub fn is_dedicated(self) -> bool {
+        Self::DEDICATED_WRITES.contains(&self)
+            || matches!(
+                self,
+                Self::ListServices
+                    | Self::GetService
+                    | Self::GetEndpoint
+                    | Self::GetRegionalMode
+                    | Self::UpdateRegionalMode
+                    | Self::GetCluster
+                    | Self::DeleteProject
+            )
     }
 }
 
@@ -62,7 +113,7 @@ pub enum InjectedFault {
     },
     /// Executed; the true response, but malformed.
     Shown(Malformed),
-    /// Executed; the endpoint that it created, updated or deleted takes another course.
+    /// Executed; the endpoint or service that it created, updated or deleted takes another course.
     Deviation(Deviation),
     /// Executed and responded to this much later, besides the usual latency.
     Delayed {
@@ -73,7 +124,7 @@ pub enum InjectedFault {
         #[serde(with = "seconds")]
         max: Duration,
     },
-    /// A read (list or get) shows the state of so long ago.
+    /// A read (a list, or of one endpoint or service) shows the state of so long ago.
     StaleRead {
         /// How old the shown state is.
         #[serde(with = "seconds")]
@@ -106,6 +157,8 @@ pub enum Termination {
     CutInBody,
     /// 400 `NOT_SERVERLESS_TENANT_CLUSTER`: the instance was migrated.
     NotServerless,
+    /// 400 `ATLAS_GENERAL_ERROR`, "No Capacity": several services were created at the same time.
+    NoCapacity,
     /// 400 `INVALID_ATTRIBUTE` for `cloudProviderEndpointId`.
     InvalidAttribute,
     /// 400 `MISSING_ATTRIBUTE` for `providerName`.
@@ -140,6 +193,10 @@ pub enum Termination {
     ServerlessInstanceNotFound,
     /// `TENANT_PRIVATE_ENDPOINT_NOT_FOUND`, as 404 or 400.
     EndpointNotFound(u16),
+    /// 404 `PRIVATE_ENDPOINT_SERVICE_NOT_FOUND`.
+    ServiceNotFound,
+    /// 404 `PRIVATELINK_INTERFACE_ENDPOINT_NOT_FOUND`.
+    InterfaceEndpointNotFound,
     /// 404 with a page of HTML, as from a proxy or a wrong base URL.
     HtmlNotFound,
     /// 404 `UNEXPECTED_ERROR`: a generic code.
@@ -148,6 +205,12 @@ pub enum Termination {
     Maintenance,
     /// 409 `PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS`.
     Conflict,
+    /// 409 `PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS`.
+    InterfaceEndpointExists,
+    /// 409 `CANNOT_DELETE_PRIVATELINK_WITH_ENDPOINTS`.
+    ServiceHasEndpoints,
+    /// 409 `MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION`.
+    MultipleRegions,
     /// 410 `VERSION_GONE`.
     VersionGone,
     /// 429, with the error body of the version in use.
@@ -207,7 +270,7 @@ pub enum Malformed {
     PlainText,
     /// A page of HTML with the true status, as a captive portal sends.
     Html,
-    /// Every endpoint has this status.
+    /// Every endpoint or service has this status.
     Status(String),
     /// No endpoint has a status.
     NoStatus,

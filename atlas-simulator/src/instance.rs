@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    attributes::{attributes, text},
     endpoint::{Deviation, Endpoint, Status},
     errors::{self, ErrorResponse},
     response::Success,
@@ -211,25 +212,6 @@ fn find<'a>(
 
 fn gone(variants: &Variants, id: &str) -> ErrorResponse {
     errors::endpoint_not_found(variants.unknown_endpoint_status, id)
-}
-
-/// Returns the members of a JSON object, if it has only the allowed ones.
-fn attributes(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, ErrorResponse> {
-    let Ok(Value::Object(attributes)) = serde_json::from_slice(body) else {
-        return Err(errors::malformed_json());
-    };
-    match attributes.keys().find(|name| !allowed.contains(&name.as_str())) {
-        Some(unknown) => Err(errors::invalid_attribute(unknown)),
-        None => Ok(attributes),
-    }
-}
-
-fn text(attributes: &Map<String, Value>, name: &str) -> Result<Option<String>, ErrorResponse> {
-    match attributes.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(errors::invalid_attribute(name)),
-    }
 }
 
 fn comment(attributes: &Map<String, Value>, variants: &Variants) -> Result<Option<String>, ErrorResponse> {

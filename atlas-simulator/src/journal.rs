@@ -34,6 +34,8 @@ pub struct JournalEntry {
     pub project: Option<String>,
     /// The instance it names.
     pub instance: Option<String>,
+    /// The endpoint service of dedicated clusters that it names, or created.
+    pub service: Option<String>,
     /// The endpoint it names, or created.
     pub endpoint: Option<String>,
     /// The key or service account that the request authenticated as.

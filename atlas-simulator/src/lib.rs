@@ -1,6 +1,7 @@
-//! A faithful simulator of the Atlas serverless private endpoint API that misbehaves on request.
+//! A faithful simulator of the Atlas APIs for private endpoints, of serverless instances and of dedicated clusters, that
+//! misbehaves on request.
 //!
-//! The API has been retired, so no real Atlas can be tested against: this is the only test bed. It is an independent
+//! No real Atlas can be tested against: one API has been retired, the other needs accounts that cost. It is an independent
 //! oracle: written from the documentation alone, it shares no code with the operator that is tested against it.
 //!
 //! Tests start a [`Simulator`] in their own process. People run the binary and use the control API (see the README).
@@ -8,10 +9,14 @@
 //! Code map, from the wire inwards: `server`, `tls`, `shared` (connections) → `state` (admits and executes requests) → `routes`,
 //! `digest`, `oauth`, `header` (parse and authenticate) → `rules`, `faults` (choose the faults) → `perform`,
 //! `instance`, `timeline`, `endpoint` (the true state) → `response`, `termination`, `errors` (the response) → `journal`
-//! (the record). `catalogue` lists every known or suspected misbehaviour.
+//! (the record). `catalogue` lists every known or suspected misbehaviour. What dedicated clusters have of their own is in
+//! `dedicated`, whose first page is its map.
 
+mod attributes;
 mod catalogue;
 mod control;
+mod control_json;
+mod dedicated;
 mod digest;
 mod endpoint;
 mod errors;
@@ -38,7 +43,20 @@ mod tls;
 mod variants;
 
 pub use catalogue::{
-    CatalogueEntry, EndpointPath, FAMILIES, How, INVALID_PARAMETER, NO_DNS_ENTRIES, catalogue,
+    CatalogueEntry, EndpointEvent, EndpointPath, FAMILIES, How, INVALID_PARAMETER, NO_DNS_ENTRIES, catalogue,
+};
+pub use dedicated::{
+    catalogue::{ServiceEvent, ServicePath, dedicated_catalogue},
+    cloud::CloudEndpoint,
+    course::{Course, CoursePoint},
+    endpoint::{AtlasEndpoint, EndpointPhase},
+    project::{EndpointCourse, ServiceCourse},
+    region::CloudProvider,
+    service::{AtlasService, ServicePhase},
+    settings::{
+        CodeFamily, DEFAULT_CLUSTER, DedicatedPace, DedicatedSettings, DedicatedVariants, LastEndpoint,
+        LostVpcEndpoint, SuccessStatuses,
+    },
 };
 pub use digest::{Algorithm, ChallengeForm, Counter, DigestSettings, NonceScope, Unauthenticated};
 pub use endpoint::{Deviation, Endpoint, Status};

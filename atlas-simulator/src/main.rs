@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT,
-    DEFAULT_PUBLIC_KEY, Key, Latency, Pace, Settings, Simulator,
+    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_CLUSTER, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY,
+    DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, DedicatedPace, Key, Latency, Pace, Settings, Simulator,
 };
 use clap::Parser;
 
-/// Simulates the MongoDB Atlas API for private endpoints of serverless instances.
+/// Simulates the MongoDB Atlas API for private endpoints of serverless instances and of dedicated clusters.
 ///
 /// It has no protection whatever and is for tests and trying things out. See the README for its control API, which makes
 /// it misbehave.
@@ -37,10 +37,16 @@ struct Flags {
     /// A serverless instance that exists in every project; may be given several times.
     #[arg(long = "instance", default_value = DEFAULT_INSTANCE)]
     instances: Vec<String>,
-    /// Every project and instance exists as soon as a request names it.
+    /// A dedicated cluster that exists in every project; may be given several times.
+    #[arg(long = "cluster", default_value = DEFAULT_CLUSTER)]
+    clusters: Vec<String>,
+    /// Every VPC endpoint exists, without being made by a control request.
+    #[arg(long)]
+    any_vpc_endpoint: bool,
+    /// Every project, instance and cluster exists as soon as a request names it.
     #[arg(long)]
     open: bool,
-    /// Seconds that each phase takes: reserving, connecting, deleting.
+    /// Seconds that each phase takes: reserving, creating, connecting, deleting.
     #[arg(long, default_value = "5", value_parser = seconds)]
     phase: Duration,
     /// Seconds by which a listing lags behind.
@@ -77,7 +83,13 @@ impl Flags {
         settings.service_accounts = [(self.client_id.clone(), Key::owner(&self.client_secret))].into();
         settings.digest.nonce_life = self.nonce_life;
         settings.projects.clear();
+        settings.dedicated.pace = DedicatedPace { list_lag: self.list_lag, ..DedicatedPace::of(self.phase) };
+        settings.dedicated.vpc_endpoints_exist = self.any_vpc_endpoint;
+        settings.dedicated.clusters.clear();
         for project in &self.projects {
+            for cluster in &self.clusters {
+                settings.dedicated.add_cluster(project, cluster, &[]);
+            }
             for instance in &self.instances {
                 settings.add_instance(project, instance);
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
+    dedicated::calls::DedicatedCall,
     endpoint::Deviation,
     errors::{self, ErrorResponse},
     faults::{InjectedFault, Operation},
@@ -49,8 +50,15 @@ impl SimulatorState {
     ) -> Result<Success, ErrorResponse> {
         let result = self.perform(now, admitted, request, who)?;
         if let Some(entry) = self.journal.get_mut(admitted.seq) {
-            if let Success::Created(endpoint) = &result {
-                entry.endpoint = Some(endpoint.id.clone());
+            match &result {
+                Success::Created(endpoint) => entry.endpoint = Some(endpoint.id.clone()),
+                Success::Described { body, .. } if entry.is(Operation::CreateService) => {
+                    entry.service = body["id"].as_str().map(str::to_owned);
+                }
+                Success::Described { body, .. } if entry.is(Operation::CreateEndpoint) => {
+                    entry.endpoint = body["interfaceEndpointId"].as_str().map(str::to_owned);
+                }
+                _ => {}
             }
             if !matches!(result, Success::Oauth(status, _) if status >= 300) {
                 entry.executed_at = Some(now);
@@ -73,9 +81,12 @@ impl SimulatorState {
             Operation::Revoke => return Ok(self.tokens.revoke(Some(who), &request.body)),
             _ => {}
         }
-        check_version(route.version, request)?;
+        check_version(route.version, operation, request)?;
         route.check_syntax(&request.path)?;
         self.check_access(route, operation, who)?;
+        if operation.is_dedicated() {
+            return self.call_dedicated(now, admitted, operation, &request.body);
+        }
         match operation {
             Operation::GetProject => return Ok(Success::Json(self.describe_project(&route.project))),
             Operation::ListInstances => {
@@ -84,18 +95,7 @@ impl SimulatorState {
             _ => self.settle(now, route)?,
         }
 
-        let deviations: Vec<Deviation> = admitted
-            .faults
-            .iter()
-            .filter_map(|fault| match fault {
-                InjectedFault::Deviation(deviation) => Some(deviation.clone()),
-                _ => None,
-            })
-            .collect();
-        let lag = admitted.faults.iter().find_map(|fault| match fault {
-            InjectedFault::StaleRead { by } => Some(*by),
-            _ => None,
-        });
+        let (deviations, lag) = (deviations(admitted), lag(admitted));
         let settings = &self.settings;
         let path = (route.project.as_str(), route.instance.as_str());
         let instance = self.instances.entry((route.project.clone(), route.instance.clone())).or_default();
@@ -118,6 +118,24 @@ impl SimulatorState {
             Operation::Delete => instance.delete(now, settings, &route.endpoint, deviations),
             _ => Ok(Success::Json(instance.describe(path, now, &settings.pace))),
         }
+    }
+
+    fn call_dedicated(
+        &mut self,
+        now: Duration,
+        admitted: &Admitted,
+        operation: Operation,
+        body: &[u8],
+    ) -> Result<Success, ErrorResponse> {
+        let (route, deviations, lag) = (&admitted.route, deviations(admitted), lag(admitted));
+        let call = DedicatedCall { operation, route, body, deviations, lag };
+        let success = self.dedicated.call(now, call, &self.settings)?;
+        if operation == Operation::DeleteProject {
+            self.settings.projects.remove(&route.project);
+            self.settings.dedicated.clusters.remove(&route.project);
+            self.configure(now, self.settings.clone());
+        }
+        Ok(success)
     }
 
     fn check_access(&self, route: &Route, operation: Operation, who: &str) -> Result<(), ErrorResponse> {
@@ -195,13 +213,39 @@ impl SimulatorState {
     }
 }
 
-fn check_version(version: Version, request: &IncomingRequest) -> Result<(), ErrorResponse> {
-    const MEDIA_TYPE: &str = "application/vnd.atlas.2023-01-01+json";
-    let names = |header: &str| {
-        header
-            .split(',')
-            .any(|one| one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(MEDIA_TYPE)))
+/// Returns the deviations that faults give to the object of a request.
+fn deviations(admitted: &Admitted) -> Vec<Deviation> {
+    let deviation = |fault: &InjectedFault| match fault {
+        InjectedFault::Deviation(deviation) => Some(deviation.clone()),
+        _ => None,
     };
+    admitted.faults.iter().filter_map(deviation).collect()
+}
+
+/// Returns how old the state is that a request reads, if a fault says so.
+fn lag(admitted: &Admitted) -> Option<Duration> {
+    admitted.faults.iter().find_map(|fault| match fault {
+        InjectedFault::StaleRead { by } => Some(*by),
+        _ => None,
+    })
+}
+
+fn check_version(
+    version: Version,
+    operation: Operation,
+    request: &IncomingRequest,
+) -> Result<(), ErrorResponse> {
+    const FIRST: &str = "2023-01-01";
+    // The living API chooses the newest version that is not later than the date asked for.
+    let fits = |media_type: &str| {
+        let media_type = media_type.to_ascii_lowercase();
+        let rest = media_type.strip_prefix("application/vnd.atlas.");
+        rest.and_then(|rest| rest.strip_suffix("+json")).is_some_and(|date| {
+            date == FIRST || operation.is_dedicated() && date.len() == FIRST.len() && date > FIRST
+        })
+    };
+    let names =
+        |header: &str| header.split(',').any(|one| one.split(';').next().is_some_and(|one| fits(one.trim())));
     let body_fits = request.body.is_empty()
         || names(&request.content_type)
         || request.content_type.to_ascii_lowercase().starts_with("application/json");

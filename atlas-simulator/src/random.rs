@@ -1,12 +1,18 @@
 //! Random-looking ids, nonces and delays. Nothing here is a secret: a fixed fallback would be as good.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Returns `length` random lower-case hexadecimal digits.
 pub(crate) fn hex(length: usize) -> String {
     let mut text = data_encoding::HEXLOWER.encode(&bytes(length.div_ceil(2)));
     text.truncate(length);
     text
+}
+
+/// Returns 24 hexadecimal digits like an object id of `MongoDB`: the Unix second of now, then random ones.
+pub(crate) fn object_id() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{:08x}{}", since.as_secs(), hex(16))
 }
 
 /// Returns 24 random bytes in base64: 32 characters, `/` and `+` among them, like the nonces of Atlas.

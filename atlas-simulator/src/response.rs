@@ -17,8 +17,21 @@ pub(crate) enum Success {
     Created(Endpoint),
     Deleted,
     Json(Value),
+    /// An object or a list of them, of dedicated clusters.
+    Described {
+        status: u16,
+        body: Value,
+        names: FieldNames,
+    },
     /// The token resource, whose errors have their own shape.
     Oauth(u16, Value),
+}
+
+/// The members of an object that a fault may change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FieldNames {
+    pub(crate) id: &'static str,
+    pub(crate) status: &'static str,
 }
 
 /// An HTTP response.
@@ -61,6 +74,8 @@ impl Style {
         result: Result<Success, ErrorResponse>,
         malformations: &[&Malformed],
     ) -> HttpResponse {
+        // The API of dedicated clusters is alive.
+        let is_retired = !matches!(result, Ok(Success::Described { .. }));
         let (status, body) = match result {
             Err(error) => return self.render_error(&error, malformations),
             Ok(Success::Deleted) => (204, Value::Null),
@@ -71,6 +86,13 @@ impl Style {
                 (200, Value::Array(all.collect()))
             }
             Ok(Success::Json(value)) => (200, value),
+            Ok(Success::Described { status, body: Value::Array(all), names }) => {
+                let shown = all.into_iter().map(|one| malform_object(one, names, malformations));
+                (status, Value::Array(shown.collect()))
+            }
+            Ok(Success::Described { status, body, names }) => {
+                (status, malform_object(body, names, malformations))
+            }
             Ok(Success::Oauth(status, value)) => {
                 let plain = Self { version: Version::V1, pretty: false, envelope: false };
                 return malform(plain.json(status, &value), malformations);
@@ -86,7 +108,7 @@ impl Style {
             body => body,
         };
         let mut response = self.json(status, &body);
-        if malformations.contains(&&Malformed::Deprecated) || self.version == Version::V2 {
+        if malformations.contains(&&Malformed::Deprecated) || is_retired && self.version == Version::V2 {
             response.headers.push(("Deprecation", "Wed, 10 Dec 2025 00:00:00 GMT".to_owned()));
             response.headers.push(("Sunset", "Thu, 15 Jan 2026 00:00:00 GMT".to_owned()));
         }
@@ -137,30 +159,44 @@ impl Style {
         if self.version == Version::V2 {
             shown.insert("providerName".to_owned(), json!("AWS"));
         }
-        for malformed in malformations {
-            match malformed {
-                Malformed::Status(status) => {
-                    shown.insert("status".to_owned(), json!(status));
-                }
-                Malformed::NoStatus => {
-                    shown.remove("status");
-                }
-                Malformed::NoId => {
-                    shown.remove("_id");
-                }
-                Malformed::NoNulls => shown.retain(|_, value| !value.is_null()),
-                Malformed::ExtraFields => {
-                    shown
-                        .insert("createdBy".to_owned(), json!({"user": "somebody", "roles": [1, 2.5, null]}));
-                    shown.insert("zone".to_owned(), json!("Zone 1"));
-                }
-                Malformed::JunkVpcEndpoint if endpoint.vpc_endpoint_id.is_none() => {
-                    shown.insert("cloudProviderEndpointId".to_owned(), json!("vpce-fcac938279cd98dc894"));
-                }
-                _ => {}
-            }
+        if malformations.contains(&&Malformed::JunkVpcEndpoint) && endpoint.vpc_endpoint_id.is_none() {
+            shown.insert("cloudProviderEndpointId".to_owned(), json!("vpce-fcac938279cd98dc894"));
         }
+        malform_members(&mut shown, FieldNames { id: "_id", status: "status" }, malformations);
         shown
+    }
+}
+
+/// Returns an object with malformed members. An empty one, such as that of a DELETE, stays as it is.
+fn malform_object(object: Value, names: FieldNames, malformations: &[&Malformed]) -> Value {
+    match object {
+        Value::Object(mut members) if !members.is_empty() => {
+            malform_members(&mut members, names, malformations);
+            Value::Object(members)
+        }
+        other => other,
+    }
+}
+
+fn malform_members(shown: &mut Map<String, Value>, names: FieldNames, malformations: &[&Malformed]) {
+    for malformed in malformations {
+        match malformed {
+            Malformed::Status(status) => {
+                shown.insert(names.status.to_owned(), json!(status));
+            }
+            Malformed::NoStatus => {
+                shown.remove(names.status);
+            }
+            Malformed::NoId => {
+                shown.remove(names.id);
+            }
+            Malformed::NoNulls => shown.retain(|_, value| !value.is_null()),
+            Malformed::ExtraFields => {
+                shown.insert("createdBy".to_owned(), json!({"user": "somebody", "roles": [1, 2.5, null]}));
+                shown.insert("zone".to_owned(), json!("Zone 1"));
+            }
+            _ => {}
+        }
     }
 }
 

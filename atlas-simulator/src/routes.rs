@@ -1,6 +1,7 @@
 //! Parses method and path into an operation and its objects. Syntax only: whether the objects exist is not known here.
 
 use crate::{
+    dedicated::{endpoint::is_vpc_endpoint_id, region::CloudProvider},
     errors::{self, ErrorResponse},
     faults::Operation,
 };
@@ -19,7 +20,12 @@ pub(crate) struct Route {
     /// The operation, or why there is none.
     pub(crate) operation: Result<Operation, ErrorResponse>,
     pub(crate) project: String,
+    /// The instance, or the dedicated cluster.
     pub(crate) instance: String,
+    /// The cloud provider; empty if the path has none, as all of serverless instances.
+    pub(crate) provider: String,
+    /// The endpoint service of dedicated clusters.
+    pub(crate) service: String,
     pub(crate) endpoint: String,
 }
 
@@ -34,6 +40,11 @@ impl Route {
             };
         // As in Atlas, a slash at the end is ignored.
         let segments: Vec<&str> = rest.strip_suffix('/').unwrap_or(rest).split('/').collect();
+        if let Some((names, operation)) = dedicated(method, &segments) {
+            let [project, instance, provider, service, endpoint] = names.map(str::to_owned);
+            let operation = operation.ok_or_else(|| errors::no_such_method(method));
+            return Self { version, operation, project, instance, provider, service, endpoint };
+        }
         let (project, instance, endpoint, named) = match segments.as_slice() {
             ["groups", project, "privateEndpoint", "serverless", "instance", instance, "endpoint"] => {
                 let operation = match method {
@@ -68,7 +79,12 @@ impl Route {
                 (*project, "", "", Some((method == "GET").then_some(Operation::ListInstances)))
             }
             ["groups", project] => {
-                (*project, "", "", Some((method == "GET").then_some(Operation::GetProject)))
+                let operation = match method {
+                    "GET" => Some(Operation::GetProject),
+                    "DELETE" => Some(Operation::DeleteProject),
+                    _ => None,
+                };
+                (*project, "", "", Some(operation))
             }
             _ => {
                 let operation = match (path, method) {
@@ -90,6 +106,8 @@ impl Route {
             operation,
             project: project.to_owned(),
             instance: instance.to_owned(),
+            provider: String::new(),
+            service: String::new(),
             endpoint: endpoint.to_owned(),
         }
     }
@@ -101,6 +119,9 @@ impl Route {
 
     /// Rejects ids and names that cannot exist.
     pub(crate) fn check_syntax(&self, path: &str) -> Result<(), ErrorResponse> {
+        if self.operation.as_ref().is_ok_and(|operation| operation.is_dedicated()) {
+            return self.check_dedicated(path);
+        }
         let endpoint_fits = self.endpoint.is_empty() || is_id(&self.endpoint);
         let names_none = matches!(self.operation, Ok(Operation::GetProject | Operation::ListInstances));
         let instance_fits = names_none || is_instance_name(&self.instance);
@@ -114,6 +135,66 @@ impl Route {
             Version::V1 => errors::cluster_not_found(&self.project, &self.instance),
         })
     }
+
+    fn check_dedicated(&self, path: &str) -> Result<(), ErrorResponse> {
+        let fits = (self.provider.is_empty() || CloudProvider::named(&self.provider).is_some())
+            && (self.service.is_empty() || is_id(&self.service))
+            && (self.endpoint.is_empty() || is_vpc_endpoint_id(&self.endpoint))
+            && (self.instance.is_empty() || is_instance_name(&self.instance));
+        match self.version {
+            Version::V1 if !is_id(&self.project) => Err(errors::invalid_group_id(&self.project)),
+            _ if is_id(&self.project) && fits => Ok(()),
+            _ => Err(errors::path_parameter(path)),
+        }
+    }
+}
+
+/// Parses a path of dedicated clusters: project, cluster, provider, service and endpoint, and the operation if the
+/// method has one.
+fn dedicated<'a>(method: &str, segments: &[&'a str]) -> Option<([&'a str; 5], Option<Operation>)> {
+    let (project, rest) = match segments {
+        ["groups", project, "clusters", cluster] => {
+            return Some((
+                [project, cluster, "", "", ""],
+                (method == "GET").then_some(Operation::GetCluster),
+            ));
+        }
+        ["groups", project, "privateEndpoint", rest @ ..] => (*project, rest),
+        _ => return None,
+    };
+    let ([provider, service, endpoint], operation) = match (rest, method) {
+        (["regionalMode"], "GET") => ([""; 3], Some(Operation::GetRegionalMode)),
+        (["regionalMode"], "PATCH") => ([""; 3], Some(Operation::UpdateRegionalMode)),
+        (["endpointService"], "POST") => ([""; 3], Some(Operation::CreateService)),
+        (["regionalMode" | "endpointService"], _) => ([""; 3], None),
+        (["endpointService", service], _) => {
+            (["", *service, ""], (method == "PATCH").then_some(Operation::UpdateService))
+        }
+        ([provider, "endpointService"], _) => {
+            ([*provider, "", ""], (method == "GET").then_some(Operation::ListServices))
+        }
+        ([provider, "endpointService", service], "GET") => {
+            ([*provider, *service, ""], Some(Operation::GetService))
+        }
+        ([provider, "endpointService", service], "DELETE") => {
+            ([*provider, *service, ""], Some(Operation::DeleteService))
+        }
+        ([provider, "endpointService", service], _) => ([*provider, *service, ""], None),
+        ([provider, "endpointService", service, "endpoint"], _) => {
+            ([*provider, *service, ""], (method == "POST").then_some(Operation::CreateEndpoint))
+        }
+        ([provider, "endpointService", service, "endpoint", endpoint], "GET") => {
+            ([*provider, *service, *endpoint], Some(Operation::GetEndpoint))
+        }
+        ([provider, "endpointService", service, "endpoint", endpoint], "DELETE") => {
+            ([*provider, *service, *endpoint], Some(Operation::DeleteEndpoint))
+        }
+        ([provider, "endpointService", service, "endpoint", endpoint], _) => {
+            ([*provider, *service, *endpoint], None)
+        }
+        _ => return None,
+    };
+    Some(([project, "", provider, service, endpoint], operation))
 }
 
 fn is_id(text: &str) -> bool {

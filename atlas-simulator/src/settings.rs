@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::DigestSettings, seconds, variants::Variants};
+use crate::{dedicated::settings::DedicatedSettings, digest::DigestSettings, seconds, variants::Variants};
 
 /// The project that exists unless others are named.
 pub const DEFAULT_PROJECT: &str = "32b6e34b3d91647abb20e7b8";
@@ -48,6 +48,8 @@ pub struct Settings {
     pub token_life: Duration,
     /// The behaviour of the simulator where Atlas' is not known.
     pub variants: Variants,
+    /// Dedicated clusters: which exist, how fast Atlas is for them, and what is not known of it.
+    pub dedicated: DedicatedSettings,
 }
 
 impl Default for Settings {
@@ -66,6 +68,7 @@ impl Default for Settings {
             digest: DigestSettings::default(),
             token_life: Duration::from_hours(1),
             variants: Variants::default(),
+            dedicated: DedicatedSettings::of_project(DEFAULT_PROJECT),
         }
     }
 }

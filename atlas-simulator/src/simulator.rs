@@ -35,7 +35,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Simulator {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     scheme: &'static str,
     address: SocketAddr,
     serving: JoinHandle<()>,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
+    dedicated::project::DedicatedState,
     digest::{Gateway, Nonces, RequestLine, Unauthenticated},
     endpoint::Endpoint,
     faults::{InjectedFault, Malformed, Operation, Termination},
@@ -92,6 +93,7 @@ pub(crate) struct SimulatorState {
     nonces: Nonces,
     rate_limits: RateLimitBuckets,
     pub(crate) instances: BTreeMap<(String, String), InstanceState>,
+    pub(crate) dedicated: DedicatedState,
     /// The last request before a reset.
     pub(crate) forgotten: u64,
 }
@@ -136,6 +138,7 @@ impl SimulatorState {
             operation,
             project: named(&route.project),
             instance: named(&route.instance),
+            service: named(&route.service),
             endpoint: named(&route.endpoint),
             key: who.as_ref().ok().cloned(),
             challenged: None,
@@ -249,6 +252,7 @@ impl SimulatorState {
         for instance in self.instances.values_mut() {
             instance.advance(now, &self.settings.pace);
         }
+        self.dedicated.advance(now, &self.settings.dedicated);
     }
 
     /// Returns every timeline, up to date, instance by instance in the order of creation.
@@ -290,6 +294,8 @@ impl SimulatorState {
         self.advance(now);
         self.settings = settings;
         let projects = &self.settings.projects;
+        let exists = |name: &str| self.settings.open || projects.contains_key(name);
+        self.dedicated.retain_projects(now, exists);
         for ((project, name), instance) in &mut self.instances {
             if self.settings.open || projects.get(project).is_some_and(|all| all.contains_key(name)) {
                 continue;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use crate::{
+    dedicated::{errors as dedicated, settings::CodeFamily},
     errors::{self, ErrorResponse},
     faults::{Malformed, Termination},
     response::{HttpResponse, Reply, Style, html},
@@ -82,6 +83,7 @@ fn error(ending: &Termination, route: &Route, path: &str) -> Option<ErrorRespons
     let (project, instance) = (&route.project, &route.instance);
     Some(match ending {
         Termination::NotServerless => errors::not_serverless(instance),
+        Termination::NoCapacity => dedicated::no_capacity(),
         Termination::InvalidAttribute => errors::invalid_attribute("cloudProviderEndpointId"),
         Termination::MissingAttribute => errors::missing_attribute("providerName"),
         Termination::CommentTooLong => errors::comment_too_long(),
@@ -96,9 +98,18 @@ fn error(ending: &Termination, route: &Route, path: &str) -> Option<ErrorRespons
         Termination::ClusterNotFound => errors::cluster_not_found(project, instance),
         Termination::ServerlessInstanceNotFound => errors::serverless_instance_not_found(project, instance),
         Termination::EndpointNotFound(status) => errors::endpoint_not_found(*status, &route.endpoint),
+        Termination::ServiceNotFound => dedicated::service_not_found(CodeFamily::Recorded, &route.service),
+        Termination::InterfaceEndpointNotFound => {
+            dedicated::endpoint_not_found(CodeFamily::Recorded, &route.endpoint)
+        }
         Termination::UnexpectedNotFound => ErrorResponse { status: 404, ..errors::unexpected() },
         Termination::Maintenance => errors::maintenance(),
         Termination::Conflict => errors::cannot_accept(),
+        Termination::InterfaceEndpointExists => {
+            dedicated::endpoint_exists(CodeFamily::Recorded, &route.endpoint)
+        }
+        Termination::ServiceHasEndpoints => dedicated::has_endpoints(CodeFamily::Recorded, &route.service),
+        Termination::MultipleRegions => dedicated::multiple_regions(),
         Termination::VersionGone => errors::version_gone(),
         Termination::RateLimited { .. } | Termination::RateLimitedUntil { .. } if route.is_oauth() => {
             errors::token_rate_limited()

@@ -53,6 +53,7 @@ fn request(operation: Operation, at: Duration) -> JournalEntry {
         operation: Some(operation),
         project: None,
         instance: None,
+        service: None,
         endpoint: None,
         key: None,
         challenged: None,

@@ -1,0 +1,25 @@
+//! The attributes in the body of a write: which may be there, and of what type. Knows no operation.
+
+use serde_json::{Map, Value};
+
+use crate::errors::{self, ErrorResponse};
+
+/// Returns the members of a JSON object, if it has only the allowed ones.
+pub(crate) fn attributes(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, ErrorResponse> {
+    let Ok(Value::Object(attributes)) = serde_json::from_slice(body) else {
+        return Err(errors::malformed_json());
+    };
+    match attributes.keys().find(|name| !allowed.contains(&name.as_str())) {
+        Some(unknown) => Err(errors::invalid_attribute(unknown)),
+        None => Ok(attributes),
+    }
+}
+
+/// Returns an attribute that has to be a text; `None` if it is absent or `null`.
+pub(crate) fn text(attributes: &Map<String, Value>, name: &str) -> Result<Option<String>, ErrorResponse> {
+    match attributes.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(errors::invalid_attribute(name)),
+    }
+}

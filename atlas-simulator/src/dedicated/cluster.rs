@@ -1,0 +1,109 @@
+//! A dedicated cluster as Atlas reports it: its private connection strings, which follow the endpoints after a while of
+//! `UPDATING`.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    endpoint::EndpointPhase,
+    project::{EndpointCourse, ProjectCourse, ServiceCourse},
+    settings::DedicatedSettings,
+};
+
+/// An endpoint that is `AVAILABLE`, by its number in the project.
+struct Connection<'a> {
+    number: usize,
+    region: &'a str,
+    id: &'a str,
+}
+
+/// Returns the body of a cluster in these regions; without any, it is in every region.
+pub(crate) fn body(
+    (project, name): (&str, &str),
+    regions: &[String],
+    course: &ProjectCourse,
+    now: Duration,
+    settings: &DedicatedSettings,
+) -> Value {
+    let domain = format!("{}.mongodb.net", project.get(..5).unwrap_or_default());
+    let updating = settings.pace.updating;
+    let endpoints = || course.lives.iter().flat_map(|life| life.endpoints.iter().map(move |one| (life, one)));
+    let is_updating = endpoints().any(|(_, one)| connected_or_lost_at(one).any(|at| at + updating > now));
+    let seen = now.checked_sub(updating);
+    let connections: Vec<_> = endpoints()
+        .enumerate()
+        .filter_map(|(number, (life, one))| connection(number, life, one, seen?))
+        .filter(|one| regions.is_empty() || regions.iter().any(|region| region == one.region))
+        .collect();
+    let has_all =
+        |group: &[&Connection<'_>]| regions.iter().all(|region| group.iter().any(|one| one.region == region));
+    // One string for each endpoint; over several regions one for all, once each of them has an endpoint.
+    let groups: Vec<Vec<&Connection<'_>>> = if regions.len() > 1 {
+        let all: Vec<_> = connections.iter().collect();
+        if has_all(&all) { vec![all] } else { Vec::new() }
+    } else {
+        connections.iter().map(|one| vec![one]).collect()
+    };
+    let host = |group: &[&Connection<'_>]| {
+        format!("{name}-pl-{}.{domain}", group.first().map_or(0, |one| one.number))
+    };
+    let mut by_id = (Map::new(), Map::new());
+    let mut strings = Vec::new();
+    for group in &groups {
+        let host = host(group);
+        let (plain, srv) = (format!("mongodb://{host}:1024"), format!("mongodb+srv://{host}"));
+        for one in group {
+            by_id.0.insert(one.id.to_owned(), json!(plain));
+            by_id.1.insert(one.id.to_owned(), json!(srv));
+        }
+        let of = |one: &&Connection<'_>| json!({"endpointId": one.id, "providerName": "AWS", "region": one.region});
+        strings.push(json!({
+            "connectionString": plain,
+            "endpoints": group.iter().map(of).collect::<Vec<_>>(),
+            "srvConnectionString": srv,
+            "type": "MONGOD",
+        }));
+    }
+    let mut connection_strings = Map::new();
+    connection_strings.insert("standard".to_owned(), json!(format!("mongodb://{name}.{domain}:27017")));
+    connection_strings.insert("standardSrv".to_owned(), json!(format!("mongodb+srv://{name}.{domain}")));
+    if !strings.is_empty() {
+        connection_strings.insert("awsPrivateLink".to_owned(), Value::Object(by_id.0));
+        connection_strings.insert("awsPrivateLinkSrv".to_owned(), Value::Object(by_id.1));
+        connection_strings.insert("privateEndpoint".to_owned(), Value::Array(strings));
+    }
+    json!({
+        "clusterType": "REPLICASET",
+        "connectionStrings": connection_strings,
+        "groupId": project,
+        "links": [],
+        "name": name,
+        "paused": false,
+        "stateName": if is_updating { "UPDATING" } else { "IDLE" },
+    })
+}
+
+/// Returns when an endpoint became `AVAILABLE`, or ceased to be.
+fn connected_or_lost_at(one: &EndpointCourse) -> impl Iterator<Item = Duration> {
+    let is_available = |index: usize| {
+        let state = one.endpoint.points.get(index).and_then(|point| point.state.as_ref());
+        state.is_some_and(|state| state.status == EndpointPhase::Available)
+    };
+    let points = one.endpoint.points.iter().enumerate();
+    points
+        .filter(move |(index, _)| is_available(*index) != index.checked_sub(1).is_some_and(is_available))
+        .map(|(_, point)| point.at)
+}
+
+/// Returns the connection that the strings show: of an endpoint that was `AVAILABLE` at the time `seen`.
+fn connection<'a>(
+    number: usize,
+    life: &'a ServiceCourse,
+    one: &'a EndpointCourse,
+    seen: Duration,
+) -> Option<Connection<'a>> {
+    let service = life.service.at(seen)?;
+    let endpoint = one.endpoint.at(seen).filter(|state| state.status == EndpointPhase::Available)?;
+    Some(Connection { number, region: &service.region_name, id: &endpoint.id })
+}

@@ -1,0 +1,404 @@
+//! The services and endpoints of all projects: their natural keys, and the steps that Atlas takes by itself.
+//!
+//! Pure: time is a parameter, and steps are taken when somebody looks. Requests and their errors are in `calls`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cloud::Cloud,
+    course::Course,
+    endpoint::{AtlasEndpoint, EndpointPhase},
+    service::{AtlasService, ServicePhase},
+    settings::{DedicatedSettings, LastEndpoint, LostVpcEndpoint},
+};
+use crate::{endpoint::Deviation, timeline::ChangeCause};
+
+/// The life of a service, with those of all endpoints that were ever registered at it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceCourse {
+    /// Its project.
+    pub project: String,
+    /// Its id.
+    pub id: String,
+    /// Its course.
+    pub service: Course<AtlasService>,
+    /// Its endpoints, in the order of their registration. An id that was registered again occurs again.
+    pub endpoints: Vec<EndpointCourse>,
+}
+
+/// The life of an endpoint from one registration to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointCourse {
+    /// The id of the VPC endpoint.
+    pub id: String,
+    /// Its course.
+    pub endpoint: Course<AtlasEndpoint>,
+}
+
+/// A step that Atlas takes by itself: the object by its position, the deviation that it fulfils, and the state after it.
+#[derive(Debug)]
+enum CourseStep {
+    Service(usize, Option<usize>, Option<AtlasService>),
+    Endpoint(usize, usize, Option<usize>, Option<AtlasEndpoint>),
+}
+
+/// What a step leads to: when it is due, the deviation that it fulfils, and the state after it.
+type Due<T> = (Duration, Option<usize>, Option<T>);
+
+/// All lives of one project.
+#[derive(Debug, Default)]
+pub(crate) struct ProjectCourse {
+    pub(crate) lives: Vec<ServiceCourse>,
+    pub(crate) regional_mode: bool,
+    /// The time until which all is final: nothing that a client may have seen changes afterwards.
+    settled: Duration,
+}
+
+/// All projects, and the user's side.
+#[derive(Debug, Default)]
+pub(crate) struct DedicatedState {
+    pub(crate) projects: BTreeMap<String, ProjectCourse>,
+    pub(crate) cloud: Cloud,
+}
+
+impl ServiceCourse {
+    /// Returns its endpoints as they were at `time`, in the order of registration.
+    pub(crate) fn endpoints_at(&self, time: Duration) -> impl Iterator<Item = &AtlasEndpoint> {
+        self.endpoints.iter().filter_map(move |life| life.endpoint.at(time))
+    }
+
+    /// Returns its present endpoints, in the order of registration.
+    pub fn present(&self) -> impl Iterator<Item = &AtlasEndpoint> {
+        self.endpoints.iter().filter_map(|life| life.endpoint.now())
+    }
+
+    /// Returns the present life of the endpoint with this id.
+    pub(crate) fn endpoint_mut(&mut self, id: &str) -> Option<&mut EndpointCourse> {
+        self.endpoints.iter_mut().find(|life| life.id == id && life.endpoint.now().is_some())
+    }
+
+    /// Records that an endpoint is as given from now on. The end of the last one may be that of the service.
+    pub(crate) fn change_endpoint(
+        &mut self,
+        (at, cause): (Duration, ChangeCause),
+        index: usize,
+        state: Option<AtlasEndpoint>,
+        last: LastEndpoint,
+    ) {
+        let Some(life) = self.endpoints.get_mut(index) else { return };
+        let is_end = state.is_none();
+        life.endpoint.change(at, cause, state);
+        let connected =
+            life.endpoint.points.iter().any(|point| {
+                point.state.as_ref().is_some_and(|state| state.status == EndpointPhase::Available)
+            });
+        let takes_service = match last {
+            LastEndpoint::TakesService => true,
+            LastEndpoint::TakesServiceIfConnected => connected,
+            LastEndpoint::LeavesService => false,
+        };
+        let is_last = is_end && self.present().next().is_none();
+        if let Some(service) = self.service.now().filter(|_| is_last && takes_service) {
+            let deleting = AtlasService { status: ServicePhase::Deleting, ..service.clone() };
+            self.service.change(at, ChangeCause::Progress, Some(deleting));
+        }
+    }
+
+    /// Records that the service is as given from now on. With a service end its endpoints.
+    pub(crate) fn change_service(&mut self, at: Duration, cause: ChangeCause, state: Option<AtlasService>) {
+        if state.is_none() {
+            for life in self.endpoints.iter_mut().filter(|life| life.endpoint.now().is_some()) {
+                life.endpoint.change(at, cause, None);
+            }
+        }
+        self.service.change(at, cause, state);
+    }
+
+    /// Replaces an endpoint out of band, or removes it at once; `false` if there is none with this id.
+    pub(crate) fn edit_endpoint(
+        &mut self,
+        now: Duration,
+        id: &str,
+        settings: &DedicatedSettings,
+        edit: impl FnOnce(AtlasEndpoint) -> Option<AtlasEndpoint>,
+    ) -> bool {
+        let is_it = |life: &EndpointCourse| life.id == id && life.endpoint.now().is_some();
+        let Some(index) = self.endpoints.iter().position(is_it) else { return false };
+        let Some(present) = self.endpoints.get(index).and_then(|life| life.endpoint.now()) else {
+            return false;
+        };
+        let next = edit(present.clone());
+        self.change_endpoint((now, ChangeCause::OutOfBand), index, next, settings.variants.last_endpoint);
+        true
+    }
+
+    /// Registers an endpoint out of band; `false` if it is there already.
+    pub(crate) fn insert_endpoint(&mut self, now: Duration, id: &str) -> bool {
+        if self.endpoint_mut(id).is_some() {
+            return false;
+        }
+        let endpoint = Course::begin(AtlasEndpoint::requested(id), ChangeCause::OutOfBand, now);
+        self.endpoints.push(EndpointCourse { id: id.to_owned(), endpoint });
+        true
+    }
+
+    fn service_step(&self, settings: &DedicatedSettings) -> Option<Due<AtlasService>> {
+        let (now, since, pace) = (self.service.now()?, self.service.since(), &settings.pace);
+        if self.service.deviations.contains(&Deviation::Stalls) {
+            return None;
+        }
+        let ready = || {
+            let connected = self.present().any(|endpoint| endpoint.status == EndpointPhase::Available);
+            let waits = settings.variants.waiting_for_user && !connected;
+            if waits { ServicePhase::WaitingForUser } else { ServicePhase::Available }
+        };
+        let with = |change: &dyn Fn(&mut AtlasService)| {
+            let mut next = now.clone();
+            change(&mut next);
+            Some(next)
+        };
+        let fated = self.service.deviations.iter().enumerate().find_map(|(index, deviation)| {
+            let (due, next) = match (deviation, &now.status) {
+                (Deviation::ReservationFails { message }, ServicePhase::Initiating) => {
+                    (since + pace.creating, with(&|next| next.fail(message.clone())))
+                }
+                (Deviation::Breaks { after, message }, _) if now.is_ready() => {
+                    (since + *after, with(&|next| next.fail(message.clone())))
+                }
+                (Deviation::Recovers { after }, ServicePhase::Failed) => {
+                    (since + *after, with(&|next| next.provide(ready())))
+                }
+                (Deviation::DeletionFails { message }, ServicePhase::Deleting) => {
+                    (since + pace.deleting_service, with(&|next| next.fail(message.clone())))
+                }
+                (Deviation::ComesBack, ServicePhase::Deleting) => {
+                    (since + pace.deleting_service, with(&|next| next.provide(ready())))
+                }
+                _ => return None,
+            };
+            Some((due, Some(index), next))
+        });
+        let usual = || {
+            let (due, next) = match now.status {
+                ServicePhase::Initiating => {
+                    let wait = if now.service_name.is_some() { pace.changing } else { pace.creating };
+                    (since + wait, with(&|next| next.provide(ready())))
+                }
+                ServicePhase::Available | ServicePhase::WaitingForUser if now.status != ready() => {
+                    (since, with(&|next| next.status = ready()))
+                }
+                ServicePhase::Deleting if !self.service.deviations.contains(&Deviation::DeletionSticks) => {
+                    (since + pace.deleting_service, None)
+                }
+                _ => return None,
+            };
+            Some((due, None, next))
+        };
+        earlier(vanishing(&self.service), fated.or_else(usual))
+    }
+
+    fn endpoint_step(
+        &self,
+        course: &Course<AtlasEndpoint>,
+        cloud: &Cloud,
+        settings: &DedicatedSettings,
+    ) -> Option<Due<AtlasEndpoint>> {
+        let (now, since, pace) = (course.now()?, course.since(), &settings.pace);
+        let service = self.service.now()?;
+        if course.deviations.contains(&Deviation::Stalls) {
+            return None;
+        }
+        let with = |change: &dyn Fn(&mut AtlasEndpoint)| {
+            let mut next = now.clone();
+            change(&mut next);
+            Some(next)
+        };
+        let is_last_wait = now.status == EndpointPhase::Pending || pace.connecting.is_zero();
+        let wait = if now.status == EndpointPhase::Pending { pace.connecting } else { pace.accepting };
+        let is_pending = matches!(now.status, EndpointPhase::PendingAcceptance | EndpointPhase::Pending);
+        let fated = course.deviations.iter().enumerate().find_map(|(index, deviation)| {
+            let (due, next) = match (deviation, &now.status) {
+                (Deviation::ConnectionFails { message }, _) if is_pending && is_last_wait => {
+                    (since + wait, with(&|next| next.reject(message.clone())))
+                }
+                (Deviation::Breaks { after, message }, EndpointPhase::Available) => {
+                    (since + *after, with(&|next| next.reject(message.clone())))
+                }
+                (Deviation::Recovers { after }, EndpointPhase::Rejected) => {
+                    (since + *after, with(&AtlasEndpoint::connect))
+                }
+                (Deviation::DeletionFails { message }, EndpointPhase::Deleting) => {
+                    (since + pace.deleting_endpoint, with(&|next| next.reject(message.clone())))
+                }
+                (Deviation::ComesBack, EndpointPhase::Deleting) => {
+                    (since + pace.deleting_endpoint, with(&AtlasEndpoint::connect))
+                }
+                _ => return None,
+            };
+            Some((due, Some(index), next))
+        });
+        let obstacle = || if settings.vpc_endpoints_exist { None } else { cloud.obstacle(&now.id, service) };
+        let usual = || {
+            let (due, next) = match now.status {
+                EndpointPhase::PendingAcceptance if !is_last_wait => {
+                    (since + wait, with(&|next| next.status = EndpointPhase::Pending))
+                }
+                EndpointPhase::PendingAcceptance | EndpointPhase::Pending => {
+                    let next = match obstacle() {
+                        Some(message) => with(&|next| next.reject(message.clone())),
+                        None => with(&AtlasEndpoint::connect),
+                    };
+                    (since + wait, next)
+                }
+                EndpointPhase::Rejected if settings.variants.rejected_heals => {
+                    // One that was there when it was rejected was rejected for another reason.
+                    let made = cloud.get(&now.id).map(|found| found.made_at).filter(|made| *made >= since)?;
+                    obstacle().is_none().then(|| (made + pace.healing, with(&AtlasEndpoint::connect)))?
+                }
+                EndpointPhase::Available
+                    if settings.variants.lost_vpc_endpoint == LostVpcEndpoint::Rejected =>
+                {
+                    let deleted = cloud.get(&now.id)?.deleted_at?;
+                    let message = obstacle()?;
+                    (deleted + pace.noticing, with(&|next| next.reject(message.clone())))
+                }
+                EndpointPhase::Deleting if !course.deviations.contains(&Deviation::DeletionSticks) => {
+                    (since + pace.deleting_endpoint, None)
+                }
+                _ => return None,
+            };
+            Some((due, None, next))
+        };
+        earlier(vanishing(course), fated.or_else(usual))
+    }
+}
+
+/// Returns the end of an object that vanishes whatever its status.
+fn vanishing<T>(course: &Course<T>) -> Option<Due<T>> {
+    course.deviations.iter().enumerate().find_map(|(index, deviation)| match deviation {
+        Deviation::Vanishes { after } => Some((course.created_at() + *after, Some(index), None)),
+        _ => None,
+    })
+}
+
+fn earlier<T>(one: Option<Due<T>>, other: Option<Due<T>>) -> Option<Due<T>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if one.0 <= other.0 { one } else { other }),
+        (one, other) => one.or(other),
+    }
+}
+
+impl ProjectCourse {
+    /// Takes every step that Atlas has taken by itself until `now`, in the order in which they were due.
+    pub(crate) fn advance(&mut self, now: Duration, cloud: &Cloud, settings: &DedicatedSettings) {
+        while let Some((due, step)) = self.next_step(cloud, settings).filter(|(due, _)| *due <= now) {
+            let at = due.max(self.settled);
+            match step {
+                CourseStep::Service(index, deviation, state) => {
+                    let Some(life) = self.lives.get_mut(index) else { return };
+                    spend(&mut life.service.deviations, deviation);
+                    life.change_service(at, ChangeCause::Progress, state);
+                }
+                CourseStep::Endpoint(index, endpoint, deviation, state) => {
+                    let Some(life) = self.lives.get_mut(index) else { return };
+                    if let Some(found) = life.endpoints.get_mut(endpoint) {
+                        spend(&mut found.endpoint.deviations, deviation);
+                    }
+                    let last = settings.variants.last_endpoint;
+                    life.change_endpoint((at, ChangeCause::Progress), endpoint, state, last);
+                }
+            }
+        }
+        self.settled = self.settled.max(now);
+    }
+
+    fn next_step(&self, cloud: &Cloud, settings: &DedicatedSettings) -> Option<(Duration, CourseStep)> {
+        let present = self.lives.iter().enumerate().filter(|(_, life)| life.service.now().is_some());
+        present
+            .flat_map(|(index, life)| {
+                let of_service = life
+                    .service_step(settings)
+                    .map(|(due, deviation, state)| (due, CourseStep::Service(index, deviation, state)));
+                let of_endpoints = life.endpoints.iter().enumerate().filter_map(move |(number, found)| {
+                    let (due, deviation, state) = life.endpoint_step(&found.endpoint, cloud, settings)?;
+                    Some((due, CourseStep::Endpoint(index, number, deviation, state)))
+                });
+                of_service.into_iter().chain(of_endpoints)
+            })
+            .min_by_key(|(due, _)| *due)
+    }
+
+    /// Returns the present services.
+    pub(crate) fn present(&self) -> impl Iterator<Item = (&ServiceCourse, &AtlasService)> {
+        self.lives.iter().filter_map(|life| Some((life, life.service.now()?)))
+    }
+
+    /// Returns the life of the present service with this id.
+    pub(crate) fn life_mut(&mut self, id: &str) -> Option<&mut ServiceCourse> {
+        self.lives.iter_mut().find(|life| life.id == id && life.service.now().is_some())
+    }
+
+    /// Adds a service.
+    pub(crate) fn add(
+        &mut self,
+        project: &str,
+        service: AtlasService,
+        (at, cause): (Duration, ChangeCause),
+        deviations: Vec<Deviation>,
+    ) {
+        let (project, id) = (project.to_owned(), service.id.clone());
+        let mut course = Course::begin(service, cause, at);
+        course.deviations = deviations;
+        self.lives.push(ServiceCourse { project, id, service: course, endpoints: Vec::new() });
+    }
+}
+
+impl DedicatedState {
+    /// Takes every step that Atlas has taken by itself, everywhere.
+    pub(crate) fn advance(&mut self, now: Duration, settings: &DedicatedSettings) {
+        for project in self.projects.values_mut() {
+            project.advance(now, &self.cloud, settings);
+        }
+    }
+
+    /// Returns a project, up to date.
+    pub(crate) fn project(
+        &mut self,
+        now: Duration,
+        name: &str,
+        settings: &DedicatedSettings,
+    ) -> &mut ProjectCourse {
+        let project = self.projects.entry(name.to_owned()).or_default();
+        project.advance(now, &self.cloud, settings);
+        project
+    }
+
+    /// Returns the life of the present service with this id, whatever its project.
+    pub(crate) fn life_mut(&mut self, id: &str) -> Option<&mut ServiceCourse> {
+        self.projects.values_mut().find_map(|project| project.life_mut(id))
+    }
+
+    /// Inserts a service out of band.
+    pub(crate) fn insert(&mut self, now: Duration, project: &str, service: AtlasService) {
+        let course = self.projects.entry(project.to_owned()).or_default();
+        course.add(project, service, (now, ChangeCause::OutOfBand), Vec::new());
+    }
+
+    /// Deletes the services of all projects that do not exist any more.
+    pub(crate) fn retain_projects(&mut self, now: Duration, exists: impl Fn(&str) -> bool) {
+        for (_, project) in self.projects.iter_mut().filter(|(name, _)| !exists(name)) {
+            for life in project.lives.iter_mut().filter(|life| life.service.now().is_some()) {
+                life.change_service(now, ChangeCause::OutOfBand, None);
+            }
+        }
+    }
+}
+
+fn spend(deviations: &mut Vec<Deviation>, index: Option<usize>) {
+    if let Some(index) = index {
+        deviations.remove(index);
+    }
+}
