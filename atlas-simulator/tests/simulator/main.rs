@@ -11,6 +11,7 @@ mod access;
 mod calls;
 mod catalogue;
 mod control;
+mod dedicated;
 mod deviations;
 mod digest;
 mod faults;
