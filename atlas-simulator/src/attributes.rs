@@ -23,3 +23,9 @@ pub(crate) fn text(attributes: &Map<String, Value>, name: &str) -> Result<Option
         Some(_) => Err(errors::invalid_attribute(name)),
     }
 }
+
+/// Returns whether this may be the id of a VPC endpoint. Atlas may be stricter.
+pub(crate) fn is_vpc_endpoint_id(text: &str) -> bool {
+    text.strip_prefix("vpce-")
+        .is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    attributes::{attributes, text},
+    attributes::{attributes, is_vpc_endpoint_id, text},
     endpoint::{Deviation, Endpoint, Status},
     errors::{self, ErrorResponse},
     response::Success,
@@ -194,12 +194,7 @@ fn apply(present: &Endpoint, patch: EndpointPatch, variants: &Variants) -> Resul
 }
 
 fn apply_policy(policy: RequestPolicy, variants: &Variants, id: &str) -> Result<(), ErrorResponse> {
-    match policy {
-        RequestPolicy::Accept => Ok(()),
-        RequestPolicy::BadRequest => Err(errors::invalid_attribute("cloudProviderEndpointId")),
-        RequestPolicy::NotFound => Err(gone(variants, id)),
-        RequestPolicy::Conflict => Err(errors::cannot_accept()),
-    }
+    policy.apply("cloudProviderEndpointId", gone(variants, id), errors::cannot_accept())
 }
 
 fn find<'a>(
@@ -222,9 +217,4 @@ fn comment(attributes: &Map<String, Value>, variants: &Variants) -> Result<Optio
     } else {
         Ok(comment)
     }
-}
-
-fn is_vpc_endpoint_id(text: &str) -> bool {
-    text.strip_prefix("vpce-")
-        .is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }

@@ -1,7 +1,8 @@
 //! Parses method and path into an operation and its objects. Syntax only: whether the objects exist is not known here.
 
 use crate::{
-    dedicated::{endpoint::is_vpc_endpoint_id, region::CloudProvider},
+    attributes::is_vpc_endpoint_id,
+    dedicated::region::CloudProvider,
     errors::{self, ErrorResponse},
     faults::Operation,
 };

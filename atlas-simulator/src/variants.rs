@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::errors::{self, ErrorResponse};
+
 /// One setting for each undocumented behaviour of Atlas. The default is the likeliest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -90,4 +92,21 @@ pub enum RequestPolicy {
     NotFound,
     /// 409.
     Conflict,
+}
+
+impl RequestPolicy {
+    /// Returns the error of the request, if it gets one; a 400 names the attribute.
+    pub(crate) fn apply(
+        self,
+        attribute: &str,
+        not_found: ErrorResponse,
+        conflict: ErrorResponse,
+    ) -> Result<(), ErrorResponse> {
+        match self {
+            Self::Accept => Ok(()),
+            Self::BadRequest => Err(errors::invalid_attribute(attribute)),
+            Self::NotFound => Err(not_found),
+            Self::Conflict => Err(conflict),
+        }
+    }
 }

@@ -9,15 +9,15 @@ use serde_json::{Map, Value, json};
 use super::{
     cluster,
     course::Course,
-    endpoint::{self, AtlasEndpoint, EndpointPhase},
+    endpoint::{AtlasEndpoint, EndpointPhase},
     errors,
     project::{DedicatedState, EndpointCourse, ProjectCourse, ServiceCourse},
     region::{self, CloudProvider},
     service::{AtlasService, ServicePhase},
-    settings::DedicatedSettings,
+    settings::{DedicatedSettings, DedicatedVariants},
 };
 use crate::{
-    attributes::{attributes, text},
+    attributes::{attributes, is_vpc_endpoint_id, text},
     endpoint::Deviation,
     errors::{self as common, ErrorResponse},
     faults::Operation,
@@ -25,7 +25,6 @@ use crate::{
     routes::Route,
     settings::Settings,
     timeline::ChangeCause,
-    variants::RequestPolicy,
 };
 
 const OF_SERVICE: FieldNames = FieldNames { id: "id", status: "status" };
@@ -175,7 +174,7 @@ impl ProjectCourse {
         }
         let name = text(&attributes, "region")?.ok_or_else(|| common::missing_attribute("region"))?;
         let region = region::in_atlas_form(&name).ok_or_else(|| common::invalid_attribute("region"))?;
-        let remote = remote_regions(&attributes, &region)?;
+        let remote = remote_regions(&attributes, &region, variants)?;
         if self.present().any(|(_, one)| (one.cloud_provider, &one.region_name) == (provider, &region)) {
             return Err(errors::service_exists(provider, &region));
         }
@@ -207,20 +206,21 @@ impl ProjectCourse {
         let attributes = attributes(body, &["cloudProvider", "supportedRemoteRegions"])?;
         let provider = provider(&attributes, "cloudProvider")?;
         if provider != CloudProvider::Aws {
-            return Err(errors::provider_unsupported(provider));
+            let status = variants.remote_region_status;
+            return Err(ErrorResponse { status, ..errors::provider_unsupported(provider) });
         }
         let Some(present) = life.service.now().cloned() else {
             return Err(errors::service_not_found(variants.codes, &life.id));
         };
         if !present.is_ready() {
             let not_ready = errors::not_ready(variants.codes, &life.id);
-            apply_policy(
-                variants.patch_early,
-                not_ready,
+            variants.patch_early.apply(
+                "id",
                 errors::service_not_found(variants.codes, &life.id),
+                not_ready,
             )?;
         }
-        let remote = remote_regions(&attributes, &present.region_name)?
+        let remote = remote_regions(&attributes, &present.region_name, variants)?
             .ok_or_else(|| common::missing_attribute("supportedRemoteRegions"))?;
         let mut next = present.clone();
         next.remote_regions = Some(remote).filter(|regions| !regions.is_empty());
@@ -253,10 +253,10 @@ impl ProjectCourse {
         let not_found = errors::service_not_found(variants.codes, &life.id);
         let Some(present) = life.service.now().cloned() else { return Err(not_found) };
         if present.status == ServicePhase::Deleting {
-            apply_policy(
-                variants.delete_service_again,
-                errors::not_ready(variants.codes, &life.id),
+            variants.delete_service_again.apply(
+                "id",
                 not_found,
+                errors::not_ready(variants.codes, &life.id),
             )?;
             return Ok(done());
         }
@@ -282,17 +282,17 @@ impl ProjectCourse {
         let life = self.named(route, settings)?;
         let attributes = attributes(body, &["id"])?;
         let id = text(&attributes, "id")?.ok_or_else(|| common::missing_attribute("id"))?;
-        if !endpoint::is_vpc_endpoint_id(&id) {
+        if !is_vpc_endpoint_id(&id) {
             return Err(common::invalid_attribute("id"));
         }
         let is_rejected = match life.endpoint_mut(&id).and_then(|found| found.endpoint.now()) {
             None => false,
             Some(present) if present.status == EndpointPhase::Rejected => {
                 let exists = errors::endpoint_exists(variants.codes, &id);
-                apply_policy(
-                    variants.post_rejected,
-                    exists,
+                variants.post_rejected.apply(
+                    "id",
                     errors::endpoint_not_found(variants.codes, &id),
+                    exists,
                 )?;
                 true
             }
@@ -339,7 +339,7 @@ impl ProjectCourse {
         let Some(found) = life.endpoint_mut(id) else { return Err(not_found()) };
         let Some(present) = found.endpoint.now().cloned() else { return Err(not_found()) };
         if present.status == EndpointPhase::Deleting {
-            apply_policy(variants.delete_endpoint_again, errors::not_ready(variants.codes, id), not_found())?;
+            variants.delete_endpoint_again.apply("id", not_found(), errors::not_ready(variants.codes, id))?;
             return Ok(done());
         }
         found.endpoint.deviations.extend(deviations);
@@ -402,8 +402,13 @@ fn provider(attributes: &Map<String, Value>, name: &'static str) -> Result<Cloud
 }
 
 /// Returns the remote regions of a body, which have to be in the spelling of Atlas.
-fn remote_regions(attributes: &Map<String, Value>, own: &str) -> Result<Option<Vec<String>>, ErrorResponse> {
+fn remote_regions(
+    attributes: &Map<String, Value>,
+    own: &str,
+    variants: &DedicatedVariants,
+) -> Result<Option<Vec<String>>, ErrorResponse> {
     const NAME: &str = "supportedRemoteRegions";
+    let status = variants.remote_region_status;
     let regions = match attributes.get(NAME) {
         None | Some(Value::Null) => return Ok(None),
         Some(value) => serde_json::from_value::<Vec<String>>(value.clone())
@@ -411,24 +416,11 @@ fn remote_regions(attributes: &Map<String, Value>, own: &str) -> Result<Option<V
     };
     for one in &regions {
         if region::in_atlas_form(one).as_ref() != Some(one) {
-            return Err(common::invalid_attribute(NAME));
+            return Err(ErrorResponse { status, ..common::invalid_attribute(NAME) });
         }
         if one == own {
-            return Err(errors::remote_is_own_region(own));
+            return Err(ErrorResponse { status, ..errors::remote_is_own_region(own) });
         }
     }
     Ok(Some(regions))
-}
-
-fn apply_policy(
-    policy: RequestPolicy,
-    conflict: ErrorResponse,
-    not_found: ErrorResponse,
-) -> Result<(), ErrorResponse> {
-    match policy {
-        RequestPolicy::Accept => Ok(()),
-        RequestPolicy::BadRequest => Err(common::invalid_attribute("id")),
-        RequestPolicy::NotFound => Err(not_found),
-        RequestPolicy::Conflict => Err(conflict),
-    }
 }

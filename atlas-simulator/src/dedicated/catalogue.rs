@@ -33,7 +33,7 @@ pub struct ServicePath<'a> {
 }
 
 /// An entry of this catalogue.
-type Entry = CatalogueEntry<ServiceEvent>;
+type DedicatedEntry = CatalogueEntry<ServiceEvent>;
 
 const WRITES: &[Operation] = &Operation::DEDICATED_WRITES;
 const ALL: &[Operation] = &[
@@ -71,12 +71,12 @@ pub fn dedicated_catalogue() -> Vec<CatalogueEntry<ServiceEvent>> {
     all
 }
 
-fn event(family: u8, name: &'static str, change: ServiceEvent) -> Entry {
+fn event(family: u8, name: &'static str, change: ServiceEvent) -> DedicatedEntry {
     CatalogueEntry { family, name, how: How::OutOfBand(change) }
 }
 
 /// Family 0: permitted behaviour that a client has to handle all the same.
-fn permitted() -> Vec<Entry> {
+fn permitted() -> Vec<DedicatedEntry> {
     vec![
         setting(0, "as recorded", |_| {}),
         setting(0, "successes as documented", |s| {
@@ -92,7 +92,7 @@ fn permitted() -> Vec<Entry> {
     ]
 }
 
-fn losses() -> Vec<Entry> {
+fn losses() -> Vec<DedicatedEntry> {
     let stale = || InjectedFault::StaleRead { by: Duration::from_millis(1200) };
     let late =
         InjectedFault::ExecutedLate { after: Duration::from_secs(1), ending: Termination::GatewayTimeout };
@@ -109,7 +109,7 @@ fn losses() -> Vec<Entry> {
     ]
 }
 
-fn rejections() -> Vec<Entry> {
+fn rejections() -> Vec<DedicatedEntry> {
     let limited = Termination::RateLimited { retry_after: Some("2".to_owned()) };
     vec![
         rejection(4, "a key that is not accepted", ALL, Termination::Unauthenticated),
@@ -129,6 +129,7 @@ fn rejections() -> Vec<Entry> {
             &[Operation::GetEndpoint, Operation::DeleteEndpoint],
             Termination::InterfaceEndpointNotFound,
         ),
+        rejection(8, "VERSION_GONE", ALL, Termination::VersionGone),
         rejection(9, "429", ALL, limited),
         rejection(11, "500", ALL, Termination::ServerError),
         rejection(11, "503 as a page of HTML", ALL, Termination::HtmlUnavailable),
@@ -150,7 +151,7 @@ fn rejections() -> Vec<Entry> {
     ]
 }
 
-fn deviations() -> Vec<Entry> {
+fn deviations() -> Vec<DedicatedEntry> {
     let deviates = InjectedFault::Deviation;
     let status = |word: &str| InjectedFault::Shown(Malformed::Status(word.to_owned()));
     let race = "Failed to accept interface endpoint: an idempotent operation is going on.".to_owned();
@@ -201,7 +202,7 @@ fn deviations() -> Vec<Entry> {
 }
 
 /// Family 15: what others do, in Atlas and in AWS.
-fn events() -> Vec<Entry> {
+fn events() -> Vec<DedicatedEntry> {
     vec![
         event(15, "a service FAILED", |atlas, at| {
             let message = "Internal error.".to_owned();
@@ -260,7 +261,7 @@ fn events() -> Vec<Entry> {
 }
 
 /// What is not known of Atlas.
-fn policies() -> Vec<Entry> {
+fn policies() -> Vec<DedicatedEntry> {
     vec![
         setting(12, "PATCH before the service is ready returns 400", |s| {
             s.dedicated.variants.patch_early = RequestPolicy::BadRequest;
@@ -275,6 +276,7 @@ fn policies() -> Vec<Entry> {
         setting(12, "No Capacity for two services at once", |s| {
             s.dedicated.variants.no_capacity_within = Duration::from_hours(1);
         }),
+        setting(12, "a wrong remote region returns 409", |s| s.dedicated.variants.remote_region_status = 409),
         setting(14, "REJECTED never heals", |s| s.dedicated.variants.rejected_heals = false),
         setting(14, "AVAILABLE without its VPC endpoint", |s| {
             s.dedicated.variants.lost_vpc_endpoint = LostVpcEndpoint::StaysAvailable;

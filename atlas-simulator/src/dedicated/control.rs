@@ -31,7 +31,7 @@ pub(crate) const CALLS: [&str; 12] = [
     "DELETE /control/services/<id>/endpoints/<id>   at once",
     "POST   /control/services/<id>/endpoints/<id>/deviations   one deviation",
     "GET    /control/vpc-endpoints        those that exist in AWS",
-    "POST   /control/vpc-endpoints        {\"id\", \"serviceName\", \"region\" of another one than the service}",
+    "POST   /control/vpc-endpoints        {\"id\", \"service_name\", \"region\" of another one than the service}",
     "DELETE /control/vpc-endpoints/<id>",
 ];
 
@@ -52,7 +52,7 @@ struct InsertedEndpoint {
 
 /// The body that makes a VPC endpoint.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct MadeVpcEndpoint {
     id: String,
     service_name: String,

@@ -46,7 +46,7 @@ enum CourseStep {
 }
 
 /// What a step leads to: when it is due, the deviation that it fulfils, and the state after it.
-type Due<T> = (Duration, Option<usize>, Option<T>);
+type DueStep<T> = (Duration, Option<usize>, Option<T>);
 
 /// All lives of one project.
 #[derive(Debug, Default)]
@@ -145,7 +145,7 @@ impl ServiceCourse {
         true
     }
 
-    fn service_step(&self, settings: &DedicatedSettings) -> Option<Due<AtlasService>> {
+    fn service_step(&self, settings: &DedicatedSettings) -> Option<DueStep<AtlasService>> {
         let (now, since, pace) = (self.service.now()?, self.service.since(), &settings.pace);
         if self.service.deviations.contains(&Deviation::Stalls) {
             return None;
@@ -205,7 +205,7 @@ impl ServiceCourse {
         course: &Course<AtlasEndpoint>,
         cloud: &Cloud,
         settings: &DedicatedSettings,
-    ) -> Option<Due<AtlasEndpoint>> {
+    ) -> Option<DueStep<AtlasEndpoint>> {
         let (now, since, pace) = (course.now()?, course.since(), &settings.pace);
         let service = self.service.now()?;
         if course.deviations.contains(&Deviation::Stalls) {
@@ -277,14 +277,14 @@ impl ServiceCourse {
 }
 
 /// Returns the end of an object that vanishes whatever its status.
-fn vanishing<T>(course: &Course<T>) -> Option<Due<T>> {
+fn vanishing<T>(course: &Course<T>) -> Option<DueStep<T>> {
     course.deviations.iter().enumerate().find_map(|(index, deviation)| match deviation {
         Deviation::Vanishes { after } => Some((course.created_at() + *after, Some(index), None)),
         _ => None,
     })
 }
 
-fn earlier<T>(one: Option<Due<T>>, other: Option<Due<T>>) -> Option<Due<T>> {
+fn earlier<T>(one: Option<DueStep<T>>, other: Option<DueStep<T>>) -> Option<DueStep<T>> {
     match (one, other) {
         (Some(one), Some(other)) => Some(if one.0 <= other.0 { one } else { other }),
         (one, other) => one.or(other),

@@ -123,6 +123,8 @@ pub struct DedicatedVariants {
     pub change_is_visible: bool,
     /// PATCH of a service that is not ready.
     pub patch_early: RequestPolicy,
+    /// The HTTP status of the errors about remote regions.
+    pub remote_region_status: u16,
     /// POST of an endpoint that is `REJECTED`. Accepted: `PENDING_ACCEPTANCE` again.
     pub post_rejected: RequestPolicy,
     /// DELETE of a service that is `DELETING`.
@@ -147,6 +149,7 @@ impl Default for DedicatedVariants {
             waiting_for_user: false,
             change_is_visible: true,
             patch_early: RequestPolicy::Conflict,
+            remote_region_status: 400,
             post_rejected: RequestPolicy::Conflict,
             delete_service_again: RequestPolicy::Accept,
             delete_endpoint_again: RequestPolicy::Accept,

@@ -1,6 +1,9 @@
 //! Every entry of the catalogue of dedicated clusters behaves as it says.
 
-use atlas_simulator::{DEFAULT_PROJECT, DedicatedPace, How, ServicePath, dedicated_catalogue};
+use atlas_simulator::{
+    CatalogueEntry, DEFAULT_PROJECT, DedicatedPace, How, ServiceCourse, ServiceEvent, ServicePath,
+    dedicated_catalogue,
+};
 use serde_json::json;
 
 use super::*;
@@ -40,6 +43,7 @@ fn on_wire(name: &str) -> Option<OnWire> {
         "CLUSTER_NOT_FOUND" => Rejected(404, "CLUSTER_NOT_FOUND"),
         "404 for a service that is there" => Rejected(404, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND"),
         "404 for an endpoint that is there" => Rejected(404, "PRIVATELINK_INTERFACE_ENDPOINT_NOT_FOUND"),
+        "VERSION_GONE" => Rejected(410, "VERSION_GONE"),
         "429" => Rejected(429, "RATE_LIMITED_TOKEN_BUCKET"),
         "500" => Rejected(500, "UNEXPECTED_ERROR"),
         "503 as a page of HTML" => Foreign(503),
@@ -90,42 +94,47 @@ async fn prepared(change: fn(&mut Settings), operation: Operation) -> (Simulator
 #[tokio::test]
 async fn each_fault_of_the_catalogue_shows_on_each_operation_that_it_names() {
     for known in dedicated_catalogue() {
-        let How::Requests { on, times, .. } = &known.how else { continue };
-        let wire = on_wire(known.name).unwrap_or_else(|| panic!("{} has no row", known.name));
+        let How::Requests { on, .. } = &known.how else { continue };
+        let mut cases = tokio::task::JoinSet::new();
         for &operation in *on {
-            let (atlas, client, id) = prepared(|_| {}, operation).await;
-            for rule in known.rules(&[operation]) {
-                atlas.inject(rule);
-            }
-            let got = send(&client, operation, &id, VPC).await;
-            let executed = atlas.executed(operation) == 1;
-            let deviations = || {
-                let of = |life: &atlas_simulator::ServiceCourse| {
-                    let of_endpoints = life.endpoints.iter().map(|one| one.endpoint.deviations.len());
-                    life.service.deviations.len() + of_endpoints.sum::<usize>()
-                };
-                atlas.service_courses().iter().map(of).sum::<usize>()
-            };
-            let met = match (wire, &got) {
-                (OnWire::Rejected(status, code), Some(got)) => {
-                    !executed && (got.status, got.code()) == (status, code)
-                }
-                (OnWire::Foreign(status), Some(got)) => {
-                    !executed && got.status == status && got.code().is_empty()
-                }
-                (OnWire::Silence, None) => !executed,
-                (OnWire::Lost, got) => executed && got.as_ref().is_none_or(|got| got.status >= 500),
-                (OnWire::Odd(is_odd), Some(got)) => executed && got.status < 300 && is_odd(got),
-                (OnWire::Stale(status), Some(got)) => got.status == status,
-                (OnWire::Deviates, Some(got)) => executed && got.status < 300 && deviations() == 1,
-                _ => false,
-            };
-            assert!(met, "{} on {operation:?}: {got:?}, executed: {executed}", known.name);
-            assert_eq!(atlas.rules().is_empty(), *times == Some(1), "{}", known.name);
-            if known.name == "executed after its response" {
-                until(&atlas, known.name, |atlas| atlas.executed(operation) == 1).await;
-            }
+            cases.spawn(shows_on(known.clone(), operation));
         }
+        cases.join_all().await;
+    }
+}
+
+async fn shows_on(known: CatalogueEntry<ServiceEvent>, operation: Operation) {
+    let wire = on_wire(known.name).unwrap_or_else(|| panic!("{} has no row", known.name));
+    let How::Requests { times, .. } = &known.how else { return };
+    let (atlas, client, id) = prepared(|_| {}, operation).await;
+    for rule in known.rules(&[operation]) {
+        atlas.inject(rule);
+    }
+    let got = send(&client, operation, &id, VPC).await;
+    let executed = atlas.executed(operation) == 1;
+    let deviations = || {
+        let of = |life: &ServiceCourse| {
+            let of_endpoints = life.endpoints.iter().map(|one| one.endpoint.deviations.len());
+            life.service.deviations.len() + of_endpoints.sum::<usize>()
+        };
+        atlas.service_courses().iter().map(of).sum::<usize>()
+    };
+    let met = match (wire, &got) {
+        (OnWire::Rejected(status, code), Some(got)) => {
+            !executed && (got.status, got.code()) == (status, code)
+        }
+        (OnWire::Foreign(status), Some(got)) => !executed && got.status == status && got.code().is_empty(),
+        (OnWire::Silence, None) => !executed,
+        (OnWire::Lost, got) => executed && got.as_ref().is_none_or(|got| got.status >= 500),
+        (OnWire::Odd(is_odd), Some(got)) => executed && got.status < 300 && is_odd(got),
+        (OnWire::Stale(status), Some(got)) => got.status == status,
+        (OnWire::Deviates, Some(got)) => executed && got.status < 300 && deviations() == 1,
+        _ => false,
+    };
+    assert!(met, "{} on {operation:?}: {got:?}, executed: {executed}", known.name);
+    assert_eq!(atlas.rules().is_empty(), *times == Some(1), "{}", known.name);
+    if known.name == "executed after its response" {
+        until(&atlas, known.name, |atlas| atlas.executed(operation) == 1).await;
     }
 }
 
@@ -243,6 +252,11 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
             assert_eq!(client.post(&services(), &region("EU_WEST_1")).await.status, 201);
             let got = client.post(&services(), &region("EU_WEST_2")).await;
             assert_eq!((got.status, &got.json["parameters"]), (400, &json!(["No Capacity"])));
+        }
+        "a wrong remote region returns 409" => {
+            let body = r#"{"cloudProvider": "AWS", "supportedRemoteRegions": ["US_EAST_1"]}"#;
+            let got = client.patch(&format!("{}/{id}", services()), body).await;
+            assert_eq!((got.status, got.code()), (409, "CROSS_REGION_PRIVATE_LINK_SELF_REGION"));
         }
         "REJECTED never heals" => {
             assert!(atlas.register_endpoint(&id, VPC));

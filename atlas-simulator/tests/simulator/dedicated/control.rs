@@ -20,7 +20,7 @@ async fn others_and_the_user_act_by_control_requests() {
     assert_eq!((&made["regionName"], &made["status"]), (&json!("US_EAST_1"), &json!("AVAILABLE")));
     let id = made["id"].as_str().unwrap();
     let name = made["endpointServiceName"].as_str().unwrap();
-    let cloud = json!({"id": VPC, "serviceName": name});
+    let cloud = json!({"id": VPC, "service_name": name});
     assert_eq!(control(&atlas, Method::POST, "/vpc-endpoints", &cloud).await.json["region"], "US_EAST_1");
     let endpoints = format!("/services/{id}/endpoints");
     assert_eq!(control(&atlas, Method::POST, &endpoints, &json!({"id": VPC})).await.status, 200);
