@@ -110,7 +110,20 @@ async fn shows_on(known: CatalogueEntry<ServiceEvent>, operation: Operation) {
     for rule in known.rules(&[operation]) {
         atlas.inject(rule);
     }
-    let got = send(&client, operation, &id, VPC).await;
+    let is_executed = matches!(wire, OnWire::Lost);
+    let is_silent = async {
+        if !known.name.contains("silence") {
+            std::future::pending::<()>().await;
+        }
+        let met =
+            |atlas: &Simulator| atlas.rules().is_empty() && (atlas.executed(operation) == 1) == is_executed;
+        until(&atlas, known.name, met).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let got = tokio::select! {
+        got = send(&client, operation, &id, VPC) => got,
+        () = is_silent => None,
+    };
     let executed = atlas.executed(operation) == 1;
     let deviations = || {
         let of = |life: &ServiceCourse| {

@@ -9,10 +9,11 @@ const SOON: DedicatedPace = DedicatedPace::of(Duration::from_millis(50));
 
 #[tokio::test]
 async fn from_nothing_to_a_private_connection_string_and_back() {
-    let (atlas, client) = with(SOON, |_| {}).await;
+    let (atlas, client) = with(DedicatedPace::of(HOUR), |_| {}).await;
     let id = client.post(&services(), &region("us-east-1")).await.json["id"].as_str().unwrap().to_owned();
     let early = send(&client, Operation::CreateEndpoint, &id, VPC).await.unwrap();
     assert_eq!((early.status, early.code()), (409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS"));
+    atlas.set_dedicated_pace(SOON);
     service_is(&atlas, &id, Some("AVAILABLE")).await;
     atlas.make_vpc_endpoint(VPC, &atlas.service(&id).unwrap().service_name.unwrap());
     assert!(client.get(&cluster()).await.json["connectionStrings"].get("privateEndpoint").is_none());
@@ -101,7 +102,7 @@ async fn a_late_delete_hits_the_next_life_of_an_endpoint() {
     for vpc in [VPC, OTHER] {
         assert_eq!(send(&client, Operation::CreateEndpoint, &id, vpc).await.unwrap().status, 201);
     }
-    let late = InjectedFault::ExecutedLate { after: Duration::from_millis(500), ending: Termination::Cut };
+    let late = InjectedFault::ExecutedLate { after: Duration::from_secs(2), ending: Termination::Cut };
     atlas.inject(Rule::next_of(Operation::DeleteEndpoint, late));
     assert!(send(&client, Operation::DeleteEndpoint, &id, VPC).await.is_none());
     assert_eq!(send(&client, Operation::DeleteEndpoint, &id, VPC).await.unwrap().status, 202);
@@ -117,10 +118,8 @@ async fn a_late_delete_hits_the_next_life_of_an_endpoint() {
 #[tokio::test]
 async fn a_late_post_of_a_service_lands_after_the_client_gave_up() {
     let (atlas, client) = with(SOON, |_| {}).await;
-    let late = InjectedFault::ExecutedLate {
-        after: Duration::from_millis(300),
-        ending: Termination::GatewayTimeout,
-    };
+    let late =
+        InjectedFault::ExecutedLate { after: Duration::from_secs(1), ending: Termination::GatewayTimeout };
     atlas.inject(Rule::next_of(Operation::CreateService, late));
     assert_eq!(client.post(&services(), &region("us-east-1")).await.status, 504);
     assert!(atlas.services(DEFAULT_PROJECT).is_empty());
@@ -130,18 +129,16 @@ async fn a_late_post_of_a_service_lands_after_the_client_gave_up() {
 
 #[tokio::test]
 async fn a_listing_that_lags_lacks_the_new_and_shows_the_dead() {
-    let (atlas, client) = with(
-        DedicatedPace { list_lag: Duration::from_millis(700), ..DedicatedPace::of(Duration::ZERO) },
-        |_| {},
-    )
-    .await;
+    let lagging = |list_lag| DedicatedPace { list_lag, ..DedicatedPace::of(Duration::ZERO) };
+    let (atlas, client) = with(lagging(HOUR), |_| {}).await;
     let list = async || send(&client, Operation::ListServices, "", "").await.unwrap().json;
     let id = client.post(&services(), &region("us-east-1")).await.json["id"].as_str().unwrap().to_owned();
     assert_eq!(client.post(&services(), &region("us-east-1")).await.status, 409);
     assert_eq!(list().await, json!([]));
+    let lag = Duration::from_millis(1500);
     let created = atlas.now();
-    until(&atlas, "the lag", |atlas| atlas.now() > created + Duration::from_millis(750)).await;
-    assert_eq!(list().await[0]["id"], id.as_str());
+    until(&atlas, "the lag", |atlas| atlas.now() > created + lag).await;
+    atlas.set_dedicated_pace(lagging(lag));
     assert_eq!(client.delete(&service(&id)).await.status, 202);
     assert_eq!(client.get(&service(&id)).await.status, 404);
     assert_eq!(list().await[0]["id"], id.as_str());

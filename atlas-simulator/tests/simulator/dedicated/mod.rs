@@ -87,7 +87,7 @@ async fn service_is(atlas: &Simulator, id: &str, status: Option<&str>) {
     .await;
 }
 
-/// Sends a request of this kind, with a timeout of half a second.
+/// Sends a request of this kind; `None`: the connection broke.
 async fn send(client: &TestClient, operation: Operation, id: &str, vpc_id: &str) -> Option<Got> {
     let (method, path, body) = match operation {
         Operation::ListServices => (Method::GET, format!("{}/AWS/endpointService", base()), None),
@@ -105,6 +105,5 @@ async fn send(client: &TestClient, operation: Operation, id: &str, vpc_id: &str)
         Operation::GetCluster => (Method::GET, cluster(), None),
         other => panic!("{other:?} has tests of its own"),
     };
-    let attempt = client.attempt(method, &path, body.as_deref());
-    tokio::time::timeout(Duration::from_millis(500), attempt).await.ok()?.ok()
+    client.attempt(method, &path, body.as_deref()).await.ok()
 }
