@@ -10,7 +10,6 @@
 //! | `client` | the credentials of a caller, and how a call runs |
 //! | `serverless` | serverless endpoints: paths and operations |
 //! | `serverless/json` | the JSON of endpoints and instances |
-//! | `serverless/create_outcome` | what became of a POST: created, refused, or uncertain |
 //! | `endpoint_service`, `endpoint`, `cluster` | dedicated clusters: paths, operations and JSON, one folder a resource |
 //! | `operation` | what can be called, by the names that metrics, logs and messages have for it |
 //! | `write_result` | what became of a POST or DELETE: executed, refused, or uncertain |
@@ -60,7 +59,6 @@ pub use error::AtlasError;
 pub use http::authorities::Authorities;
 pub use operation::{NoPart, Operation, OperationSubject};
 pub use outcome::Outcome;
-pub use serverless::create_outcome::CreateOutcome;
 pub use serverless::json::{InstanceDescription, PrivateConnection};
 pub use serverless::{ListResponse, Update};
 pub use settings::{ApiVersion, ClientSettings, SettingsError};

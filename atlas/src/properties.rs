@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use domain::dedicated::service::{EndpointService, Provider};
 use domain::fault::FaultKind;
+use domain::ids::ProjectId;
 use domain::serverless::ownership::{mark_of, same_comment};
 use domain::text::{MAX_BYTES, is_unfit, kept};
 use serde_json::Value;
@@ -25,8 +26,7 @@ use super::error::{AtlasError, RequestContext};
 use super::http::{RawResponse, retry_after};
 use super::operation::Operation;
 use super::redact::{self, SecretText};
-use super::serverless::create_outcome::{self, CreateOutcome};
-use super::serverless::json;
+use super::serverless::{json, parse_endpoint};
 use super::write_result::{DeleteOutcome, WriteResult, classify_delete, classify_write};
 use super::{classify, cluster, endpoint, endpoint_service, response};
 
@@ -89,13 +89,7 @@ pub fn response(bytes: &[u8]) {
     let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
     let raw = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
     let (project, key) = ("5f7cac1adf5d6c6306f4b283".parse().unwrap(), key());
-    let context = |operation| RequestContext {
-        operation,
-        attempt: "failed to list orders",
-        subject: "orders",
-        project: &project,
-        credentials: &key,
-    };
+    let context = |operation| context(operation, &project, &key);
     let opened = response::open(raw());
     let json = serde_json::from_slice::<Value>(body).ok();
     assert_eq!(opened.json.is_some(), json.is_some(), "JSON is never lost, and nothing else is JSON");
@@ -133,18 +127,18 @@ pub fn response(bytes: &[u8]) {
         assert!(instance.private_connections.iter().all(|one| !one.srv_connection_string.is_empty()));
     }
 
-    match create_outcome::classify_create(context(Operation::Create), Ok(raw())).1 {
-        CreateOutcome::Created(endpoint) => {
+    match classify_write(context(Operation::Create), Ok(raw()), parse_endpoint).1 {
+        WriteResult::Executed(endpoint) => {
             let json = opened.json.as_ref().unwrap();
             assert_eq!(json.get("_id").and_then(Value::as_str), Some(endpoint.id.as_str()));
             assert!((200..300).contains(&status) && opened.is_success());
         }
-        CreateOutcome::Refused(error) => {
+        WriteResult::Refused(error) => {
             is_well_said(&error, opened.status);
             assert!(opened.status == 401 || opened.error.is_some(), "who is not Atlas proves nothing");
             assert!((400..500).contains(&opened.status), "{}", opened.status);
         }
-        CreateOutcome::Uncertain(error) => is_well_said(&error, opened.status),
+        WriteResult::Uncertain(error) => is_well_said(&error, opened.status),
     }
 
     response_about_dedicated(status, body);
@@ -160,17 +154,20 @@ pub fn response(bytes: &[u8]) {
     }
 }
 
+/// Returns the context of a request.
+fn context<'a>(
+    operation: Operation,
+    project: &'a ProjectId,
+    credentials: &'a Credentials,
+) -> RequestContext<'a> {
+    RequestContext { operation, attempt: "failed to list orders", subject: "orders", project, credentials }
+}
+
 /// Checks a status and a body, as the operations of dedicated clusters read them.
 fn response_about_dedicated(status: u16, body: &[u8]) {
     let raw = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
     let (project, key) = ("5f7cac1adf5d6c6306f4b283".parse().unwrap(), key());
-    let context = |operation| RequestContext {
-        operation,
-        attempt: "failed to list orders",
-        subject: "orders",
-        project: &project,
-        credentials: &key,
-    };
+    let context = |operation| context(operation, &project, &key);
     let opened = response::open(raw());
     match classify_delete(context(Operation::DeleteEndpoint), Ok(raw())).1 {
         WriteResult::Executed(DeleteOutcome::Accepted) => assert!(opened.is_success()),

@@ -2,7 +2,7 @@
 //!
 //! It decides nothing. An update or delete may be dropped, because the next listing shows its outcome; a create may not.
 
-use atlas::{AtlasError, CreateOutcome, DeleteOutcome, Update};
+use atlas::{AtlasError, DeleteOutcome, Update, WriteResult};
 use domain::ids::VpcEndpointId;
 use domain::serverless::endpoint::{EndpointId, Instance};
 use domain::serverless::reconcile::vocabulary::CallResponse;
@@ -18,14 +18,14 @@ pub(super) async fn create(
     may_send: impl Fn() -> bool + Send + Sync + 'static,
 ) -> (PostOutcome, CallResponse, Option<AtlasError>) {
     match access.key.client.create(&access.subject, comment, may_send).await {
-        CreateOutcome::Created(endpoint) => {
+        WriteResult::Executed(endpoint) => {
             info!(endpoint.id = %endpoint.id, "created the endpoint");
             (PostOutcome::Created, CallResponse::Created(endpoint), None)
         }
-        CreateOutcome::Refused(error) => {
+        WriteResult::Refused(error) => {
             (PostOutcome::Refused, CallResponse::Refused(error.fault()), Some(error))
         }
-        CreateOutcome::Uncertain(error) => {
+        WriteResult::Uncertain(error) => {
             (PostOutcome::Uncertain, CallResponse::Uncertain(error.fault()), Some(error))
         }
     }

@@ -1,6 +1,5 @@
 //! Serverless private endpoints: the paths and the operations.
 
-pub(crate) mod create_outcome;
 pub(crate) mod json;
 
 use std::sync::Arc;
@@ -15,9 +14,8 @@ use crate::client::{Client, OperationRequest};
 use crate::error::AtlasError;
 use crate::operation::Operation;
 use crate::response::Response;
-use crate::write_result::DeleteOutcome;
+use crate::write_result::{DeleteOutcome, WriteResult, classify_write};
 
-use create_outcome::CreateOutcome;
 use json::InstanceDescription;
 
 /// All endpoints of an instance.
@@ -55,7 +53,7 @@ impl Client {
     /// Creates an endpoint with this comment: one POST at most.
     ///
     /// `may_send` is evaluated when the POST is written to its connection, also for its repetition after a 401, and
-    /// never after it was sent otherwise. Once it returns false, the outcome is [`CreateOutcome::Refused`] with
+    /// never after it was sent otherwise. Once it returns false, the outcome is [`WriteResult::Refused`] with
     /// [`Outcome::DeadlinePassed`](super::Outcome::DeadlinePassed).
     ///
     /// Not safe to drop: a dropped create is uncertain.
@@ -64,13 +62,13 @@ impl Client {
         instance: &Instance,
         comment: &str,
         may_send: impl Fn() -> bool + Send + Sync + 'static,
-    ) -> CreateOutcome {
+    ) -> WriteResult<Endpoint> {
         let request = OperationRequest {
             body: Some(json::creation(comment)),
             may_send: Some(Arc::new(may_send)),
             ..self.request(Operation::Create, Method::POST, instance, None)
         };
-        self.call(request, create_outcome::classify_create).await
+        self.call(request, |context, result| classify_write(context, result, parse_endpoint)).await
     }
 
     /// Changes an endpoint.
@@ -133,10 +131,15 @@ impl Client {
 }
 
 fn this_endpoint(response: &Response, id: &EndpointId) -> Result<Endpoint, String> {
-    let endpoint = json::endpoint(response.json()?, &response.secrets)?;
+    let endpoint = parse_endpoint(response)?;
     if endpoint.id == *id {
         Ok(endpoint)
     } else {
         Err(format!("the response holds endpoint {} instead", endpoint.id))
     }
+}
+
+/// Returns the endpoint in the response to a POST.
+pub(crate) fn parse_endpoint(response: &Response) -> Result<Endpoint, String> {
+    json::endpoint(response.json()?, &response.secrets)
 }

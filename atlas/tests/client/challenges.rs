@@ -1,6 +1,6 @@
 //! Digest challenges: the cost of a call, and the servers that the client works with.
 
-use atlas::{Client, ClientSettings, CreateOutcome, Credentials, Transport, Update};
+use atlas::{Client, ClientSettings, Credentials, Transport, Update, WriteResult};
 use futures::future::join_all;
 
 use super::guard::{self, Habits};
@@ -138,7 +138,7 @@ async fn servers_of_every_kind_accept_the_authorization() {
         client.list(&instance()).await.expect(challenge);
         client.list(&instance()).await.expect(challenge);
         assert!(
-            matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Created(_)),
+            matches!(client.create(&instance(), "c", || true).await, WriteResult::Executed(_)),
             "{challenge}"
         );
         assert_eq!(server.methods(), ["GET", "GET+", "GET+", "POST+"], "{challenge}");
@@ -168,7 +168,7 @@ async fn no_secret_goes_to_a_server_that_offers_only_what_may_not_be_used() {
         let (client, records) = server.client();
         let error = client.list(&instance()).await.unwrap_err();
         assert!(error.to_string().contains(named), "{error}");
-        assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Refused(_)));
+        assert!(matches!(client.create(&instance(), "c", || true).await, WriteResult::Refused(_)));
         assert_eq!(server.methods(), ["GET", "GET"]);
         assert_eq!(records.lines(), ["list no_challenge 1", "create no_challenge 1"]);
     }
@@ -179,7 +179,7 @@ async fn a_write_without_a_challenge_at_hand_asks_for_one_by_get() {
     let server = guard::start(Habits::default(), |_| json(200, &endpoint()));
     let (at, id) = (instance(), ID.parse().unwrap());
     let fresh = || server.client().0;
-    assert!(matches!(fresh().create(&at, "c", || true).await, CreateOutcome::Created(_)));
+    assert!(matches!(fresh().create(&at, "c", || true).await, WriteResult::Executed(_)));
     fresh().update(&at, &id, &Update::default()).await.unwrap();
     fresh().delete(&at, &id).await.unwrap();
     assert_eq!(server.methods(), ["GET", "POST+", "GET", "PATCH+", "GET", "DELETE+"]);
@@ -199,7 +199,7 @@ async fn a_server_without_authentication_is_asked_without_and_executes_a_write_o
         );
     let (client, _) = server.client();
     client.list(&instance()).await.unwrap();
-    assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Created(_)));
+    assert!(matches!(client.create(&instance(), "c", || true).await, WriteResult::Executed(_)));
     assert_eq!(server.methods(), ["GET", "GET", "POST"]);
 }
 

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use atlas::{CreateOutcome, Outcome};
+use atlas::{Outcome, WriteResult};
+use domain::serverless::endpoint::Endpoint;
 
 use super::script::*;
 
 /// The class, and the outcome on the wire.
-fn class(creation: &CreateOutcome) -> String {
+fn class(creation: &WriteResult<Endpoint>) -> String {
     match creation {
-        CreateOutcome::Created(endpoint) => format!("created {}", endpoint.id),
-        CreateOutcome::Refused(error) => format!("refused {}", error.outcome()),
-        CreateOutcome::Uncertain(error) => format!("uncertain {}", error.outcome()),
+        WriteResult::Executed(endpoint) => format!("created {}", endpoint.id),
+        WriteResult::Refused(error) => format!("refused {}", error.outcome()),
+        WriteResult::Uncertain(error) => format!("uncertain {}", error.outcome()),
     }
 }
 
@@ -216,7 +217,7 @@ async fn once_it_is_too_late_nothing_is_sent() {
                 left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
             })
             .await;
-        let CreateOutcome::Refused(error) = creation else { panic!("{creation:?}") };
+        let WriteResult::Refused(error) = creation else { panic!("{creation:?}") };
         assert_eq!(error.outcome(), Outcome::DeadlinePassed);
         assert_eq!(server.methods().iter().filter(|method| *method == "POST+").count(), posts);
     }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atlas::{CreateOutcome, Outcome, Update};
+use atlas::{Outcome, Update, WriteResult};
 use domain::fault::FaultKind;
 
 use super::script::*;
@@ -62,7 +62,7 @@ async fn every_operation_survives_two_stale_challenges_in_a_row() {
         let (client, _) = server.client();
         match method {
             "GET" => assert!(client.list(&at).await.is_ok()),
-            "POST" => assert!(matches!(client.create(&at, "c", || true).await, CreateOutcome::Created(_))),
+            "POST" => assert!(matches!(client.create(&at, "c", || true).await, WriteResult::Executed(_))),
             "PATCH" => assert!(client.update(&at, &id, &Update::default()).await.is_ok()),
             _ => assert!(client.delete(&at, &id).await.is_ok()),
         }
@@ -87,7 +87,7 @@ async fn a_post_that_gets_only_stale_challenges_is_a_definite_no_and_checked_eac
                 left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
             })
             .await;
-        let CreateOutcome::Refused(error) = creation else { panic!("{creation:?}") };
+        let WriteResult::Refused(error) = creation else { panic!("{creation:?}") };
         assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, expected));
         let sent = server.seen()[before..].iter().filter(|request| request.method == "POST").count();
         assert_eq!(sent, posts);
@@ -137,7 +137,7 @@ async fn a_key_that_may_list_is_not_believed_when_it_creates() {
     });
     let (client, _) = server.client();
     client.list(&instance()).await.unwrap();
-    let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else { panic!() };
+    let WriteResult::Refused(error) = client.create(&instance(), "c", || true).await else { panic!() };
     assert_eq!(error.kind(), FaultKind::Unauthorized);
     assert_eq!(server.methods(), ["GET", "GET+", "POST+", "POST+", "POST+"]);
 }
@@ -180,7 +180,7 @@ async fn two_gateways_that_share_no_nonces_are_got_along_with_in_turn_and_in_pai
         for _ in 0..10 {
             client.list(&instance()).await.unwrap();
             let creation = client.create(&instance(), "c", || true).await;
-            assert!(matches!(creation, CreateOutcome::Created(_)), "{creation:?}");
+            assert!(matches!(creation, WriteResult::Executed(_)), "{creation:?}");
         }
         assert!(records.lines().iter().all(|line| line.contains(" 20")), "{:?}", records.lines());
     }
@@ -210,7 +210,7 @@ async fn a_401_with_another_scheme_or_none_is_of_something_before_atlas_and_blam
             assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::NoChallenge));
             let text = error.to_string();
             assert!(text.contains(named) && !text.contains("check the Secret entry"), "{text}");
-            let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
+            let WriteResult::Refused(error) = client.create(&instance(), "c", || true).await else {
                 panic!()
             };
             assert_eq!(error.kind(), FaultKind::Unavailable, "a request that gets a 401 was not executed");

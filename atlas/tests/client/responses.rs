@@ -1,6 +1,6 @@
 //! Responses of the other operations, and the messages of their errors.
 
-use atlas::{ApiVersion, CreateOutcome, DeleteOutcome, Outcome, Update};
+use atlas::{ApiVersion, DeleteOutcome, Outcome, Update, WriteResult};
 use domain::fault::FaultKind;
 use domain::serverless::endpoint::EndpointId;
 
@@ -240,7 +240,7 @@ async fn headers_that_others_on_the_way_spell_badly_are_passed_over() {
         let (client, records) = server.client();
         client.list(&instance()).await.expect(header);
         let creation = client.create(&instance(), "c", || true).await;
-        assert!(matches!(creation, CreateOutcome::Created(_)), "{header:?} {creation:?}");
+        assert!(matches!(creation, WriteResult::Executed(_)), "{header:?} {creation:?}");
         assert_eq!(records.lines(), ["list 200 2", "create 201 1"], "{header:?}");
     }
     let many: Vec<String> = (0..200).map(|n| format!("X-Hop-{n}: 1")).collect();
@@ -287,7 +287,7 @@ async fn a_compressed_response_is_named_and_leaves_the_outcome_uncertain() {
     let error = client.list(&instance()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Malformed));
     assert!(error.to_string().contains("packed (gzip) although it was not requested packed"), "{error}");
-    assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Uncertain(_)));
+    assert!(matches!(client.create(&instance(), "c", || true).await, WriteResult::Uncertain(_)));
     let error = client.delete(&instance(), &id()).await.unwrap_err();
     assert_eq!(error.kind(), FaultKind::Unavailable, "what stood in it may have named an instance");
     let plain = authenticated(|_| Reaction::Send(bytes(200, &["Content-Encoding: identity"], "[]")));
@@ -321,7 +321,7 @@ async fn only_a_get_is_and_only_once_and_never_on_a_new_connection() {
             "PATCH" => client.update(&at, &id, &Update::default()).await.unwrap_err().outcome(),
             "DELETE" => client.delete(&at, &id).await.unwrap_err().outcome(),
             _ => match client.create(&at, "c", || true).await {
-                CreateOutcome::Uncertain(error) => error.outcome(),
+                WriteResult::Uncertain(error) => error.outcome(),
                 other => panic!("{other:?}"),
             },
         };

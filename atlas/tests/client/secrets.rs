@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use atlas::{Client, ClientSettings, CreateOutcome, Credentials, Operation, Outcome, Transport};
+use atlas::{Client, ClientSettings, Credentials, Operation, Outcome, Transport, WriteResult};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::script::*;
@@ -121,7 +121,7 @@ async fn no_log_shows_a_secret_at_the_lowest_level() {
     });
     for client in clients(&server.url()) {
         client.list(&instance()).await.unwrap();
-        assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Created(_)));
+        assert!(matches!(client.create(&instance(), "c", || true).await, WriteResult::Executed(_)));
     }
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("Atlas call") && text.contains("operation=\"create\""), "{text}");

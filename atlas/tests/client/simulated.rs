@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use atlas::{
-    ApiVersion, Client, ClientSettings, CreateOutcome, Credentials, DeleteOutcome, Transport, Update,
-};
+use atlas::{ApiVersion, Client, ClientSettings, Credentials, DeleteOutcome, Transport, Update, WriteResult};
 use atlas_simulator as sim;
 use atlas_simulator::{Algorithm, ChallengeForm, Settings, Simulator};
 use domain::fault::FaultKind;
@@ -41,7 +39,7 @@ pub(crate) fn client(
 
 pub(crate) async fn created(client: &Client, comment: &str) -> Endpoint {
     match client.create(&at(), comment, || true).await {
-        CreateOutcome::Created(endpoint) => endpoint,
+        WriteResult::Executed(endpoint) => endpoint,
         other => panic!("{other:?}"),
     }
 }
@@ -252,7 +250,7 @@ async fn a_wrong_secret_is_named_whichever_kind_it_is() {
         let error = client.list(&at()).await.unwrap_err();
         assert_eq!(error.kind(), FaultKind::Unauthorized);
         assert!(error.to_string().contains(&name), "{error}");
-        assert!(matches!(client.create(&at(), "c", || true).await, CreateOutcome::Refused(_)));
+        assert!(matches!(client.create(&at(), "c", || true).await, WriteResult::Refused(_)));
     }
     assert_eq!(atlas.executed(sim::Operation::Create), 0);
 }

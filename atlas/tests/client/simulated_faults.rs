@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use atlas::{CreateOutcome, ListResponse, Update as Change};
+use atlas::{ListResponse, Update as Change, WriteResult};
 use atlas_simulator as sim;
 use atlas_simulator::{InjectedFault, Malformed, Rule, Settings, Simulator, Termination};
 use domain::fault::FaultKind;
@@ -82,11 +82,11 @@ async fn a_create_that_is_called_refused_was_never_executed() {
             let creation = client.create(&at(), "c", || true).await;
             let executed = atlas.executed(sim::Operation::Create) - before;
             match &creation {
-                CreateOutcome::Refused(_) => assert!(by_atlas && executed == 0, "{fault:?}: {creation:?}"),
-                CreateOutcome::Uncertain(_) => assert!(!by_atlas && executed <= 1, "{fault:?}: {creation:?}"),
-                CreateOutcome::Created(_) => panic!("{fault:?}: {creation:?}"),
+                WriteResult::Refused(_) => assert!(by_atlas && executed == 0, "{fault:?}: {creation:?}"),
+                WriteResult::Uncertain(_) => assert!(!by_atlas && executed <= 1, "{fault:?}: {creation:?}"),
+                WriteResult::Executed(_) => panic!("{fault:?}: {creation:?}"),
             }
-            seen.insert((matches!(creation, CreateOutcome::Refused(_)), executed));
+            seen.insert((matches!(creation, WriteResult::Refused(_)), executed));
         }
     }
     assert_eq!(seen, BTreeSet::from([(true, 0), (false, 0), (false, 1)]));
@@ -162,7 +162,7 @@ async fn an_odd_response_to_a_create_is_the_endpoint_or_uncertain() {
     ] {
         atlas.inject(Rule::next_of(sim::Operation::Create, InjectedFault::Shown(oddity.clone())));
         let creation = client.create(&at(), "c", || true).await;
-        assert!(matches!(creation, CreateOutcome::Uncertain(_)), "{oddity:?}: {creation:?}");
+        assert!(matches!(creation, WriteResult::Uncertain(_)), "{oddity:?}: {creation:?}");
     }
     for oddity in [
         Malformed::PlainText,
@@ -218,8 +218,8 @@ async fn every_fault_of_the_catalogue_is_parsed_or_an_error_that_names_the_attem
                 Update => client.update(&at(), &id, &change).await.err(),
                 Delete => client.delete(&at(), &id).await.err(),
                 Create => match client.create(&at(), "c", || true).await {
-                    CreateOutcome::Created(_) => None,
-                    CreateOutcome::Refused(error) | CreateOutcome::Uncertain(error) => Some(error),
+                    WriteResult::Executed(_) => None,
+                    WriteResult::Refused(error) | WriteResult::Uncertain(error) => Some(error),
                 },
                 _ => continue,
             };

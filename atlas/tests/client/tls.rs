@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use atlas::{AtlasError, Authorities, Client, ClientSettings, CreateOutcome, Outcome, Transport};
+use atlas::{AtlasError, Authorities, Client, ClientSettings, Outcome, Transport, WriteResult};
 use domain::fault::FaultKind;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd,
@@ -52,7 +52,7 @@ fn serving(certificate: &Certificate, key: &KeyPair) -> Script {
 async fn distrust(server: &Script, trusted: Option<&CertifiedIssuer<'static, KeyPair>>) -> AtlasError {
     let (client, _) =
         server.client_with(|settings| settings.extra_roots = trusted.map(|ca| ca.pem().into_bytes()));
-    assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Refused(_)));
+    assert!(matches!(client.create(&instance(), "c", || true).await, WriteResult::Refused(_)));
     let error = client.list(&instance()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Unreachable));
     // What libraries call a type, and how many seconds have passed, is in no message.
@@ -232,6 +232,6 @@ fn whatever_administrators_put_between_certificates_says_nothing() {
 async fn plain_http_on_a_tls_port_is_a_definite_no() {
     let server = Script::start(|_| json(200, "[]"));
     let (client, _) = client_of(&server.url().replace("http:", "https:"), |_| {});
-    assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Refused(_)));
+    assert!(matches!(client.create(&instance(), "c", || true).await, WriteResult::Refused(_)));
     assert!(server.seen().iter().all(|request| request.header("authorization").is_none()));
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use atlas::{Client, ClientSettings, CreateOutcome, Credentials, Outcome, Transport};
+use atlas::{Client, ClientSettings, Credentials, Outcome, Transport, WriteResult};
 use domain::fault::{Concerns, FaultKind};
 use domain::serverless::endpoint::Instance;
 use futures::future::join_all;
@@ -116,7 +116,7 @@ async fn a_rejected_token_is_renewed_once_and_the_request_repeated() {
     });
     let (client, records) = client(&server, LONG);
     client.list(&instance()).await.unwrap();
-    assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Created(_)));
+    assert!(matches!(client.create(&instance(), "c", || true).await, WriteResult::Executed(_)));
     assert_eq!(bearers(&server), ["Bearer token-1", "Bearer token-1", "Bearer token-2"]);
     assert_eq!(records.lines(), ["token 200 1", "list 200 1", "token 200 1", "create 201 2"]);
 }
@@ -141,7 +141,7 @@ async fn a_token_rejected_for_good_is_not_looped() {
     let (client, _) = client(&server, LONG);
     let creation = client.create(&instance(), "c", || true).await;
     assert!(
-        matches!(&creation, CreateOutcome::Refused(error) if error.kind() == FaultKind::Unauthorized),
+        matches!(&creation, WriteResult::Refused(error) if error.kind() == FaultKind::Unauthorized),
         "{creation:?}"
     );
     assert_eq!(bearers(&server), ["Bearer token-1", "Bearer token-2"]);
@@ -202,7 +202,7 @@ async fn a_401_to_a_token_without_an_atlas_error_blames_no_account() {
                 assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, outcome), "{error}");
                 assert!(!error.to_string().contains("check the Secret entry"), "{error}");
             }
-            let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
+            let WriteResult::Refused(error) = client.create(&instance(), "c", || true).await else {
                 panic!("a request that gets a 401 was not executed")
             };
             assert_eq!(error.kind(), FaultKind::Unavailable);
@@ -318,7 +318,7 @@ async fn without_a_token_nothing_is_sent_and_the_reason_is_named() {
     ] {
         let server = Script::start(move |_| Reaction::Send(bytes(status, &["Retry-After: 9"], body)));
         let (client, _) = client(&server, LONG);
-        let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
+        let WriteResult::Refused(error) = client.create(&instance(), "c", || true).await else {
             panic!("{body}")
         };
         assert_eq!(error.kind(), kind, "{status} {body}");
@@ -380,7 +380,7 @@ async fn a_token_request_that_hangs_is_a_definite_no_within_the_timeout() {
     let (client, _) = client(&server, Duration::from_millis(300));
     let at = instance();
     let (first, second) = tokio::join!(client.create(&at, "c", || true), client.list(&at));
-    assert!(matches!(first, CreateOutcome::Refused(error) if error.outcome() == Outcome::TimedOut));
+    assert!(matches!(first, WriteResult::Refused(error) if error.outcome() == Outcome::TimedOut));
     assert_eq!(second.unwrap_err().outcome(), Outcome::TimedOut);
 }
 
@@ -388,7 +388,7 @@ async fn a_token_request_that_hangs_is_a_definite_no_within_the_timeout() {
 async fn the_deadline_of_a_create_is_asked_after_the_token_is_there() {
     let server = issuing(3600, |_| json(201, &endpoint()));
     let (client, _) = client(&server, LONG);
-    let CreateOutcome::Refused(error) = client.create(&instance(), "c", || false).await else { panic!() };
+    let WriteResult::Refused(error) = client.create(&instance(), "c", || false).await else { panic!() };
     assert_eq!(error.outcome(), Outcome::DeadlinePassed);
     assert_eq!(server.seen().len(), 1);
 }
