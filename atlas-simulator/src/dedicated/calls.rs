@@ -76,7 +76,7 @@ impl DedicatedState {
             Operation::DeleteProject if project.present().next().is_some() => {
                 Err(errors::project_has_services(&route.project))
             }
-            Operation::DeleteProject => Ok(described(202, json!({}), OF_SERVICE)),
+            Operation::DeleteProject => Ok(deleted(202, OF_SERVICE)),
             _ => {
                 let (group, name) = (route.project.as_str(), route.instance.as_str());
                 let known = settings.clusters.get(group).and_then(|clusters| clusters.get(name));
@@ -243,13 +243,7 @@ impl ProjectCourse {
     ) -> CallResult {
         let variants = &settings.variants;
         let life = self.named(route, settings)?;
-        let done = || {
-            described(
-                variants.successes.delete_service,
-                deleted(variants.successes.delete_service),
-                OF_SERVICE,
-            )
-        };
+        let done = || deleted(variants.successes.delete_service, OF_SERVICE);
         let not_found = errors::service_not_found(variants.codes, &life.id);
         let Some(present) = life.service.now().cloned() else { return Err(not_found) };
         if present.status == ServicePhase::Deleting {
@@ -329,13 +323,7 @@ impl ProjectCourse {
         let life = self.named(route, settings)?;
         let id = &route.endpoint;
         let not_found = || errors::endpoint_not_found(variants.codes, id);
-        let done = || {
-            described(
-                variants.successes.delete_endpoint,
-                deleted(variants.successes.delete_endpoint),
-                OF_ENDPOINT,
-            )
-        };
+        let done = || deleted(variants.successes.delete_endpoint, OF_ENDPOINT);
         let Some(found) = life.endpoint_mut(id) else { return Err(not_found()) };
         let Some(present) = found.endpoint.now().cloned() else { return Err(not_found()) };
         if present.status == EndpointPhase::Deleting {
@@ -360,7 +348,7 @@ impl ProjectCourse {
         self.present().map(|(life, _)| (life.id.as_str(), life.present().count()))
     }
 
-    /// Returns the regional mode that a body asks for, if the endpoints permit it.
+    /// Returns the regional mode that a body requests, if the endpoints permit it.
     fn wanted_mode(&self, body: &[u8]) -> Result<bool, ErrorResponse> {
         let attributes = attributes(body, &["enabled"])?;
         let wanted = match attributes.get("enabled") {
@@ -391,9 +379,9 @@ fn described(status: u16, body: Value, names: FieldNames) -> Success {
     Success::Described { status, body, names }
 }
 
-/// Returns the body of a DELETE that was accepted.
-fn deleted(status: u16) -> Value {
-    if status == 204 { Value::Null } else { json!({}) }
+/// Returns the response to a DELETE that was accepted.
+fn deleted(status: u16, names: FieldNames) -> Success {
+    described(status, if status == 204 { Value::Null } else { json!({}) }, names)
 }
 
 fn provider(attributes: &Map<String, Value>, name: &'static str) -> Result<CloudProvider, ErrorResponse> {
