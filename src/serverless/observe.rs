@@ -9,10 +9,9 @@ use domain::reference::VpcEndpoint;
 use domain::serverless::endpoint::EndpointId;
 use domain::serverless::observed::Owner;
 use domain::serverless::ownership::mark_of;
-use domain::serverless::reconcile::state::ReconcileState;
+use domain::serverless::reconcile::state::{CustomResource, ReconcileState};
 use domain::serverless::reconcile::vocabulary::Others;
 use domain::token::Token;
-use kube::Resource;
 
 use crate::runtime::identity::Identity;
 use crate::runtime::references::ReferencedObjects;
@@ -26,13 +25,13 @@ use super::vpc_endpoint_ref;
 pub(super) fn resolve(
     references: &Arc<ReferencedObjects<ServerlessPrivateEndpoint>>,
     identity: &Identity,
-    object: &ServerlessPrivateEndpoint,
+    read: &ReadObject,
 ) -> Resolution<VpcEndpoint> {
-    if object.meta().deletion_timestamp.is_some() {
+    if read.is_deleting() {
         references.remove(&identity.token);
         return Resolution::NotNeeded;
     }
-    let found = vpc_endpoint_ref::resolve(references, identity, object);
+    let found = vpc_endpoint_ref::resolve(references, identity, &read.object);
     found.map_or(Resolution::NotRead, Resolution::Found)
 }
 

@@ -23,7 +23,6 @@ use domain::serverless::reconcile::vocabulary::{
 use domain::serverless::reconcile::{Reconcile, Started};
 use domain::status::EventDraft;
 use domain::token::ClusterId;
-use kube::Resource;
 use serde_json::Value;
 use tracing::info;
 
@@ -134,7 +133,7 @@ impl KindReconcile for EndpointReconcile {
         let namespace = &self.identity.namespace;
         let named = object.spec.credentials_ref.as_ref();
         let secret = named.map(|named| SecretName { namespace: namespace.clone(), name: named.name.clone() });
-        let deleting = object.meta().deletion_timestamp.is_some();
+        let deleting = self.machine.state().is_deleting();
         Ok(Target { project: subject.project.clone(), subject, secret, deleting })
     }
 
@@ -144,7 +143,7 @@ impl KindReconcile for EndpointReconcile {
     }
 
     fn resolve(&self) -> Resolution<VpcEndpoint> {
-        observe::resolve(&self.ctx.references, &self.identity, self.resource())
+        observe::resolve(&self.ctx.references, &self.identity, self.machine.object())
     }
 
     fn declare(&self, declaration: Option<VpcEndpointId>) {

@@ -189,15 +189,11 @@ impl<R: CustomResource> Reconcile<R> {
         enqueued_at: SinceBoot,
         now: SinceBoot,
     ) -> Started<R> {
-        match kept.schedule.due(&object.version(), enqueued_at, now) {
-            Due::Later(delay) => Started::Later(delay),
-            Due::Now(start) => Started::Now(Box::new(Self::begin(object, start, settings, now))),
-        }
-    }
-
-    /// Begins the reconcile of an object that is due.
-    pub fn begin(object: R, start: Start, settings: &ReconcileSettings, now: SinceBoot) -> Self {
-        Self {
+        let start = match kept.schedule.due(&object.version(), enqueued_at, now) {
+            Due::Later(delay) => return Started::Later(delay),
+            Due::Now(start) => start,
+        };
+        Started::Now(Box::new(Self {
             settings: *settings,
             start,
             state: ReconcileState::begin(object, &start, now),
@@ -205,7 +201,7 @@ impl<R: CustomResource> Reconcile<R> {
             permits: Permits::default(),
             decisions: 0,
             notes: Vec::new(),
-        }
+        }))
     }
 
     /// Returns what it has observed so far.

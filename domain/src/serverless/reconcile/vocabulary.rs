@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::fault::Fault;
 use crate::ids::VpcEndpointId;
@@ -62,7 +63,7 @@ pub struct Listed {
     /// When its request was sent.
     pub sent: SinceBoot,
     /// All endpoints of the instance, or the fault.
-    pub result: Result<std::sync::Arc<[Endpoint]>, Fault>,
+    pub result: Result<Arc<[Endpoint]>, Fault>,
     /// A request was sent for it.
     pub was_requested: bool,
     /// The announced end of the API, as far as any response has announced it.
