@@ -2,7 +2,7 @@
 //!
 //! A [`Model`] is a small system in which anything may happen at any time: controllers that all believe they lead,
 //! crashes, lost and late requests, stale reads, users. Its controllers run the machine that ships,
-//! `domain::serverless::reconcile::Reconcile`, with the memory that ships; only the world in which its effects are performed is a
+//! `domain::serverless::reconcile::Reconcile`, with the memory that ships; only what performs its effects is a
 //! model. `stateright` visits every state.
 //!
 //! | file | what it holds |
@@ -13,7 +13,7 @@
 //! | `time` | ticks, and the protocol's times in them |
 //! | `convert` | conversion from and to the types of the rules, and the object as the machine reads it |
 //! | `controller` | a controller, which runs the machine |
-//! | `perform` | the effects of the machine in the world |
+//! | `perform` | the effects of the machine, in memory |
 //! | `api_server`, `atlas` | how the two execute a request |
 //! | `actions` | every possible action |
 //! | `transitions` | the state that follows from an action |

@@ -1,4 +1,4 @@
-//! How the world performs the effects of a controller's machine: a listing, a read of the object, a write to it, a request to
+//! How the model performs the effects of a controller's machine: a listing, a read of the object, a write to it, a request to
 //! Atlas.
 //!
 //! `api_server` and `atlas` execute them. Nothing here decides whether there is an effect; the invariants of a request are checked

@@ -215,7 +215,7 @@ fn events() -> Vec<DedicatedEntry> {
         event(15, "the deletion of a service begun by others", |atlas, at| {
             let _ = atlas.edit_service(at.service, |service| service.status = ServicePhase::Deleting);
         }),
-        event(15, "a service made anew by others", |atlas, at| {
+        event(15, "a service created again by others", |atlas, at| {
             let Some(old) = atlas.service(at.service) else { return };
             let _ = atlas.remove_service(at.service);
             atlas.insert_service(at.project, AtlasService::available(&old.region_name));

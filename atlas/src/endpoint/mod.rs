@@ -24,7 +24,7 @@ impl Client {
     ///
     /// [`FaultKind::Conflict`](domain::fault::FaultKind::Conflict) means that Atlas has it already, or does not accept it now: the
     /// service is not ready, or a rule of the project forbids it. Atlas accepts the id of a VPC endpoint that does not exist, and
-    /// rejects it later (dedicated-domain §3.2). A 402 asks for a payment method.
+    /// rejects it later (dedicated-domain §3.2). A 402 means that a payment method is missing.
     ///
     /// `may_send` is evaluated as in [`Client::create`]. Not safe to drop: a dropped create is uncertain.
     pub async fn create_endpoint(

@@ -136,8 +136,8 @@ pub struct EndpointService {
     pub status: ServiceStatus,
     /// `errorMessage`: may stand beside any status.
     pub error_message: Option<String>,
-    /// `interfaceEndpoints`, `privateEndpoints` or `endpointGroupNames`: all endpoints that are registered at the service, whoever
-    /// registered them. [Fit to be kept](crate::text::kept): Atlas may show text here that no user ever sent.
+    /// `interfaceEndpoints`, `privateEndpoints` or `endpointGroupNames`: all endpoints that are registered at the service, by
+    /// this operator or by others. [Fit to be kept](crate::text::kept): Atlas may show text here that no user ever sent.
     pub endpoint_ids: Vec<String>,
     /// What depends on the provider.
     pub target: ServiceTarget,

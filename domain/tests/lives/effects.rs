@@ -9,7 +9,7 @@ use crate::stored_object::StoredObject;
 /// The machine under test.
 pub(crate) type LifeMachine = Reconcile<StoredObject>;
 
-/// What it asks for.
+/// What it requests.
 pub(crate) type LifeEffect = domain::reconcile::Effect<Serverless<StoredObject>>;
 
 /// What it is given.
@@ -79,7 +79,7 @@ impl EffectClass {
     }
 }
 
-/// Returns why the machine may not ask for `effect` while it holds these permits, or allow that it is dropped.
+/// Returns why the machine may not request `effect` while it holds these permits, or allow that it is dropped.
 pub(crate) fn permit_problem(
     effect: &LifeEffect,
     permits: Permits,

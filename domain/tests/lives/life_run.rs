@@ -413,7 +413,7 @@ impl<'a> LifeRun<'a> {
             let interruption = machine.interruption();
             self.check_effect(machine.object(), &effect);
             if let Some(problem) = permit_problem(&effect, machine.permits(), interruption) {
-                self.problem(format!("it asks for {problem}"));
+                self.problem(format!("it requests {problem}"));
             }
             self.probe(&machine, Some(&effect));
             let shown = if self.trace.is_some() { shown(&effect) } else { String::new() };

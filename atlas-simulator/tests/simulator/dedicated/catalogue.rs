@@ -335,7 +335,7 @@ async fn what_others_do_happens() {
             "the deletion of a service begun by others" | "the last endpoint removed by others" => {
                 of_service.json["status"] == "DELETING"
             }
-            "a service made anew by others" => {
+            "a service created again by others" => {
                 of_service.status == 404 && listed[0]["endpointServiceName"] != name.as_str()
             }
             "its remote regions edited by others" => {
