@@ -57,7 +57,7 @@ impl Observed {
     /// Returns `true` if `endpoint` carries this object's mark.
     #[must_use]
     pub fn is_ours(&self, endpoint: &Endpoint) -> bool {
-        mark_of(&endpoint.comment).as_ref() == Some(&self.object.token)
+        self.object.is_marked_on(endpoint)
     }
 }
 
@@ -67,8 +67,7 @@ impl Observed {
 pub fn concerns(object: &Object, spec: &Result<Spec, String>, endpoint: &Endpoint) -> bool {
     let recorded = object.recorded.as_ref().map(|recorded| &recorded.id);
     let named = spec.as_ref().ok().and_then(|spec| spec.endpoint_id.as_ref());
-    [recorded, named].contains(&Some(&endpoint.id))
-        || mark_of(&endpoint.comment).as_ref() == Some(&object.token)
+    [recorded, named].contains(&Some(&endpoint.id)) || object.is_marked_on(endpoint)
 }
 
 /// The custom resource, as far as the rules care.
@@ -90,6 +89,13 @@ pub struct Object {
     pub stale_vpc_endpoint: Option<VpcEndpointId>,
     /// What the status reports so far.
     pub reported: Reported,
+}
+
+impl Object {
+    /// Returns `true` if `endpoint` carries the mark of this object.
+    fn is_marked_on(&self, endpoint: &Endpoint) -> bool {
+        mark_of(&endpoint.comment).as_ref() == Some(&self.token)
+    }
 }
 
 /// The declared state.
