@@ -19,6 +19,9 @@
 pub mod access;
 pub mod backoff;
 pub mod bounded_map;
+pub mod claim;
+pub mod confirmation;
+pub mod deadline;
 pub mod dedicated;
 pub mod fault;
 pub mod ids;
@@ -33,5 +36,6 @@ pub mod serverless;
 pub mod status;
 pub mod sunset;
 pub mod text;
+pub mod times;
 pub mod token;
 pub mod token_bucket;

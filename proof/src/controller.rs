@@ -253,7 +253,7 @@ impl<'a> Turn<'a> {
         let Some(plan) = &done.plan else { return };
         let held = self.machine.object().object;
         let state = self.machine.state();
-        let is_new = state.is_listed() && state.listed_at() == now() && !held.deleting;
+        let is_new = state.is_listed() && state.tracked().listed_at() == now() && !held.deleting;
         if is_new && plan.report.conditions.first().is_some_and(|ready| ready.status) {
             let past = &mut self.s.past;
             past.events |= Event::Ready.bit();

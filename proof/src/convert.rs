@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use domain::fault::{Fault, FaultKind};
 use domain::ids::VpcEndpointId;
+use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::endpoint;
@@ -202,15 +203,7 @@ impl Manifest {
     }
 }
 
-impl CustomResource for CachedObject {
-    fn object(&self) -> observed::Object {
-        self.object.to_domain()
-    }
-
-    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<observed::Spec, String> {
-        Ok(observed::Spec { vpc_endpoint, ..self.object.manifest.to_domain() })
-    }
-
+impl ReadResource for CachedObject {
     fn version(&self) -> ObjectVersion {
         ObjectVersion {
             content: content(Some(&self.object)),
@@ -236,6 +229,32 @@ impl CustomResource for CachedObject {
         None
     }
 
+    fn is_same_object(&self, read: &Self) -> bool {
+        self.object.life == read.object.life
+    }
+
+    fn is_deleting(&self) -> bool {
+        self.object.deleting
+    }
+
+    fn is_overdue(&self) -> bool {
+        false
+    }
+
+    fn interval(&self) -> Duration {
+        TICK / 2
+    }
+}
+
+impl CustomResource for CachedObject {
+    fn object(&self) -> observed::Object {
+        self.object.to_domain()
+    }
+
+    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<observed::Spec, String> {
+        Ok(observed::Spec { vpc_endpoint, ..self.object.manifest.to_domain() })
+    }
+
     fn is_unchanged_in(&self, read: &Self) -> bool {
         let fields = |o: &ModelObject| (o.life, o.deleting, o.manifest, o.recorded, o.claim, o.take_over);
         fields(&self.object) == fields(&read.object)
@@ -245,28 +264,12 @@ impl CustomResource for CachedObject {
         false
     }
 
-    fn is_same_object(&self, read: &Self) -> bool {
-        self.object.life == read.object.life
-    }
-
-    fn is_deleting(&self) -> bool {
-        self.object.deleting
-    }
-
     fn is_recorded(&self) -> bool {
         self.object.recorded != 0
     }
 
-    fn is_overdue(&self) -> bool {
-        false
-    }
-
     fn output(&self) -> OutputNames<'_> {
         OutputNames::default()
-    }
-
-    fn interval(&self) -> Duration {
-        TICK / 2
     }
 }
 

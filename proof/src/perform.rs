@@ -159,7 +159,7 @@ impl Turn<'_> {
         let written = model.apply(s, held, patch)?;
         if let (ObjectPatch::Record { id, .. }, Step::Record { origin, .. }) = (patch, &self.result.step) {
             // A record of an old listing may come too late; an endpoint that was just shown or created exists.
-            let is_new = *origin == Origin::Created || self.machine.state().listed_at() == now();
+            let is_new = *origin == Origin::Created || self.machine.state().tracked().listed_at() == now();
             let is_gone = s.endpoints.iter().all(|e| e.id != id);
             if is_new && is_gone && before != Some(id) && model.config.budget.vanishings == 0 {
                 s.past.broken |= Invariant::DeadRecorded.bit();

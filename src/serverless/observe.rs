@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use domain::access::CredentialsInUse;
 use domain::reconcile::Resolution;
+use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::serverless::endpoint::EndpointId;
 use domain::serverless::observed::Owner;
 use domain::serverless::ownership::mark_of;
-use domain::serverless::reconcile::state::{CustomResource, ReconcileState};
+use domain::serverless::reconcile::state::ReconcileState;
 use domain::serverless::reconcile::vocabulary::Others;
 use domain::token::Token;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::observed::{Object, Spec};
@@ -35,15 +36,7 @@ impl ReadObject {
     }
 }
 
-impl CustomResource for ReadObject {
-    fn object(&self) -> Object {
-        convert::object(&self.object, &self.identity, &self.cluster_id)
-    }
-
-    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
-        convert::spec(&self.object, vpc_endpoint)
-    }
-
+impl ReadResource for ReadObject {
     fn version(&self) -> ObjectVersion {
         convert::version(&self.object)
     }
@@ -58,6 +51,34 @@ impl CustomResource for ReadObject {
 
     fn open_request(&self) -> Option<&str> {
         convert::reconcile_request(&self.object)
+    }
+
+    fn is_same_object(&self, read: &Self) -> bool {
+        read.object.metadata.uid.as_deref() == Some(self.identity.uid.as_str())
+    }
+
+    fn is_deleting(&self) -> bool {
+        self.object.meta().deletion_timestamp.is_some()
+    }
+
+    fn is_overdue(&self) -> bool {
+        let conditions = self.object.status.iter().flat_map(|status| &status.conditions);
+        let mut stalled = conditions.filter(|condition| condition.type_ == ConditionType::Stalled.as_str());
+        stalled.any(|stalled| stalled.reason == Reason::ProgressDeadlineExceeded.as_str())
+    }
+
+    fn interval(&self) -> Duration {
+        convert::interval(&self.object)
+    }
+}
+
+impl CustomResource for ReadObject {
+    fn object(&self) -> Object {
+        convert::object(&self.object, &self.identity, &self.cluster_id)
+    }
+
+    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
+        convert::spec(&self.object, vpc_endpoint)
     }
 
     fn is_unchanged_in(&self, read: &Self) -> bool {
@@ -77,22 +98,8 @@ impl CustomResource for ReadObject {
         status_patch::differs(&self.object, report, handled)
     }
 
-    fn is_same_object(&self, read: &Self) -> bool {
-        read.object.metadata.uid.as_deref() == Some(self.identity.uid.as_str())
-    }
-
-    fn is_deleting(&self) -> bool {
-        self.object.meta().deletion_timestamp.is_some()
-    }
-
     fn is_recorded(&self) -> bool {
         self.object.status.as_ref().is_some_and(|status| status.id.is_some())
-    }
-
-    fn is_overdue(&self) -> bool {
-        let conditions = self.object.status.iter().flat_map(|status| &status.conditions);
-        let mut stalled = conditions.filter(|condition| condition.type_ == ConditionType::Stalled.as_str());
-        stalled.any(|stalled| stalled.reason == Reason::ProgressDeadlineExceeded.as_str())
     }
 
     fn output(&self) -> OutputNames<'_> {
@@ -100,10 +107,6 @@ impl CustomResource for ReadObject {
         let recorded = self.object.annotations().get(crd::OUTPUT_CONFIG_MAP).map(String::as_str);
         // Any user may write the annotation.
         OutputNames { declared, recorded: recorded.filter(|name| is_name(name)) }
-    }
-
-    fn interval(&self) -> Duration {
-        convert::interval(&self.object)
     }
 }
 

@@ -151,7 +151,8 @@ impl KindReconcile for EndpointReconcile {
     }
 
     fn withheld(&self, access: &Access<Instance>, intent: &Intent) -> Option<Withheld> {
-        let (atlas, requested) = (&self.ctx.atlas, self.machine.state().handled_request().is_some());
+        let (atlas, requested) =
+            (&self.ctx.atlas, self.machine.state().tracked().handled_request().is_some());
         let (operation, id) = match intent {
             Intent::ClaimOnly => (Operation::List, None),
             Intent::Create => (Operation::Create, None),

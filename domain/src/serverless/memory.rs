@@ -6,8 +6,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::confirmation::Run;
+use crate::deadline::WorkTime;
 use crate::fault::FaultKind;
 use crate::instant::SinceBoot;
+use crate::reconcile::WriteFailure;
 use crate::serverless::decision::{ConfirmedAbsence, Decision, Origin};
 use crate::serverless::endpoint::{Endpoint, EndpointId};
 use crate::serverless::observed::{
@@ -36,43 +39,7 @@ pub struct Memory {
     deleted: BTreeMap<EndpointId, (SinceBoot, bool)>,
     excess_deleted: Option<SinceBoot>,
     unrecorded: bool,
-    working: Option<(Stage, SinceBoot)>,
-}
-
-/// A run of responses that report the same. A response that reports something else ends it, and so does time: two responses
-/// confirm each other only while they can be one state of Atlas, and during an outage nobody knows what became of the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Run {
-    /// When the first of them was sent.
-    since: SinceBoot,
-    /// Neither time nor a failed request ends it any more.
-    lasting: bool,
-}
-
-impl Run {
-    /// Begins with the response to a request that was sent at `since`.
-    fn begin(since: SinceBoot) -> Self {
-        Self { since, lasting: false }
-    }
-
-    /// Returns `true` if a response to a request sent at `sent` can belong to it.
-    fn goes_on(&self, sent: SinceBoot, times: &Times) -> bool {
-        self.lasting || sent.saturating_sub(self.since) <= times.confirm_within
-    }
-
-    /// Lasts from the response that confirms the first: one at least G after it.
-    fn until_disproved(self, sent: SinceBoot, times: &Times) -> Self {
-        Self { lasting: self.lasting || sent.saturating_sub(self.since) >= times.confirm_gap, ..self }
-    }
-}
-
-/// What the failure of a write to the object proves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WriteFailure {
-    /// It was not applied: the object had changed, or does not exist.
-    NotApplied,
-    /// It may have been applied, or may never be.
-    Unknown,
+    working: WorkTime,
 }
 
 impl Memory {
@@ -279,15 +246,9 @@ impl Memory {
         }
     }
 
-    /// Keeps the time at which the current stage of work began. `overdue` is its age if the status already reports it late: a
-    /// restart does not make it young again.
+    /// Records the stage of work that was reported ([`WorkTime::reported`]).
     pub fn working(&mut self, stage: Option<Stage>, overdue: Option<Duration>, now: SinceBoot) {
-        let first_reconcile = self.working.is_none();
-        self.working = stage.map(|stage| match self.working.take() {
-            Some((was, since)) if was == stage => (was, since),
-            _ if first_reconcile => (stage, now.saturating_sub(overdue.unwrap_or_default())),
-            _ => (stage, now),
-        });
+        self.working.reported(stage, overdue, now);
     }
 
     /// Returns what is remembered, with ages as of `at`: when the listing was sent, if there is one. The age of an attempt that
@@ -325,7 +286,7 @@ impl Memory {
                 .collect(),
             excess_deleted: self.excess_deleted.map(age),
             unrecorded: self.unrecorded,
-            working: self.working.map(|(stage, since)| (stage, now.saturating_sub(since))),
+            working: self.working.lasted(now),
             last_write,
         }
     }
@@ -338,7 +299,7 @@ impl Memory {
         let gone = self.gone.values_mut().map(|run| &mut run.since);
         let recorded = self.recorded.as_mut().map(|(_, since)| since);
         let absent = self.absent.as_mut().map(|(_, run)| &mut run.since);
-        let working = self.working.as_mut().map(|(_, since)| since);
+        let working = self.working.since_mut();
         let single = [
             recorded,
             self.forgotten.as_mut(),

@@ -17,6 +17,10 @@ use crate::status::Reported;
 use crate::sunset::Sunset;
 use crate::token::Token;
 
+pub use crate::deadline::Stage;
+pub use crate::reconcile::WriteOutcome;
+pub use crate::times::Times;
+
 /// Everything that a decision rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
@@ -191,15 +195,6 @@ pub struct MemorySnapshot {
     pub last_write: WriteOutcome,
 }
 
-/// A stage of work, which the progress deadline limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Stage {
-    /// Access is missing.
-    pub access: bool,
-    /// A hash of the spec and of the status in Atlas.
-    pub hash: u64,
-}
-
 /// One attempt to create, known by the nonce of its claim.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attempt {
@@ -241,43 +236,4 @@ pub struct Deleted {
     pub ago: Duration,
     /// Atlas knew no such endpoint.
     pub not_found: bool,
-}
-
-/// The outcome of this reconcile's write to Atlas. There is at most one.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
-pub enum WriteOutcome {
-    /// There was none yet.
-    #[default]
-    Nothing,
-    /// Atlas accepted it.
-    Done,
-    /// Atlas refused it, or its outcome is unknown.
-    Refused(Fault),
-}
-
-/// The times of the creation protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
-    /// D: from before the claim request is sent until the POST is sent.
-    pub create_deadline: Duration,
-    /// Q: how long an attempt of unknown outcome may still land.
-    pub uncertainty: Duration,
-    /// G: between two listings that confirm each other.
-    pub confirm_gap: Duration,
-    /// How long one response may wait for another that confirms it, if it is to count.
-    pub confirm_within: Duration,
-    /// V: how long a 404 on a newly recorded id proves nothing.
-    pub visibility: Duration,
-}
-
-impl Default for Times {
-    fn default() -> Self {
-        Self {
-            create_deadline: Duration::from_secs(10),
-            uncertainty: Duration::from_secs(200),
-            confirm_gap: Duration::from_secs(10),
-            confirm_within: Duration::from_mins(5),
-            visibility: Duration::from_mins(2),
-        }
-    }
 }

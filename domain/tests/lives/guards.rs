@@ -8,6 +8,7 @@ use domain::access::{CredentialsInUse, Purpose};
 use domain::fault::FaultKind;
 use domain::instant::Stamp;
 use domain::rate_limits::Withheld;
+use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
     ApiFailure, Done, Effect as E, End, Input as I, Interruption, Moment, Note, ObjectWrite, OutputMap,
     OutputRequest, PermitKind, Permits, Resolution,

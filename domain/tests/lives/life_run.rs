@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use domain::access::CredentialsInUse;
 use domain::instant::Stamp;
+use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
     Done, Effect as E, End, Input as I, Interruption, Moment, ObjectWrite, PermitKind, Resolution,
 };

@@ -16,7 +16,7 @@ use crate::table::LIVES;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/architecture.md");
 
 /// The vocabulary, for the names of effects and inputs.
-const VOCABULARY: &str = include_str!("../../src/reconcile.rs");
+const VOCABULARY: &str = include_str!("../../src/reconcile/mod.rs");
 
 /// The life that the page shows.
 const SHOWN: &str = "create";

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use domain::ids::VpcEndpointId;
+use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::endpoint::{Endpoint, EndpointStatus};
@@ -99,27 +100,7 @@ impl StoredObject {
     }
 }
 
-impl CustomResource for StoredObject {
-    fn object(&self) -> Object {
-        Object {
-            token: TOKEN.clone(),
-            deleting: self.deleting,
-            finalizer: self.finalizer,
-            claim: self.claim_reading(),
-            recorded: self.recorded(),
-            take_over: None,
-            stale_vpc_endpoint: self.stale_vpc_endpoint.as_ref().and_then(|id| id.parse().ok()),
-            reported: Reported {
-                conditions: self.status.conditions.clone(),
-                current: self.status.generation == self.generation,
-            },
-        }
-    }
-
-    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
-        Ok(Spec { vpc_endpoint, ..self.spec.rules.clone() })
-    }
-
+impl ReadResource for StoredObject {
     fn version(&self) -> ObjectVersion {
         let hash = |value: &dyn Fn(&mut DefaultHasher)| {
             let mut hasher = DefaultHasher::new();
@@ -150,6 +131,48 @@ impl CustomResource for StoredObject {
         self.request.as_deref().filter(|_| self.request != self.status.handled_request)
     }
 
+    fn is_same_object(&self, read: &Self) -> bool {
+        self.uid == read.uid
+    }
+
+    fn is_deleting(&self) -> bool {
+        self.deleting
+    }
+
+    fn is_overdue(&self) -> bool {
+        let is_late = |condition: &&ReportedCondition| {
+            condition.kind == ConditionType::Stalled
+                && condition.reason == Some(Reason::ProgressDeadlineExceeded)
+        };
+        self.status.conditions.iter().any(|condition| is_late(&condition))
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_mins(10)
+    }
+}
+
+impl CustomResource for StoredObject {
+    fn object(&self) -> Object {
+        Object {
+            token: TOKEN.clone(),
+            deleting: self.deleting,
+            finalizer: self.finalizer,
+            claim: self.claim_reading(),
+            recorded: self.recorded(),
+            take_over: None,
+            stale_vpc_endpoint: self.stale_vpc_endpoint.as_ref().and_then(|id| id.parse().ok()),
+            reported: Reported {
+                conditions: self.status.conditions.clone(),
+                current: self.status.generation == self.generation,
+            },
+        }
+    }
+
+    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
+        Ok(Spec { vpc_endpoint, ..self.spec.rules.clone() })
+    }
+
     fn is_unchanged_in(&self, read: &Self) -> bool {
         self.uid == read.uid
             && self.deleting == read.deleting
@@ -162,31 +185,11 @@ impl CustomResource for StoredObject {
         !report.unchanged && self.status_with(report, handled) != self.status
     }
 
-    fn is_same_object(&self, read: &Self) -> bool {
-        self.uid == read.uid
-    }
-
-    fn is_deleting(&self) -> bool {
-        self.deleting
-    }
-
     fn is_recorded(&self) -> bool {
         self.status.fields.id.is_some()
     }
 
-    fn is_overdue(&self) -> bool {
-        let is_late = |condition: &&ReportedCondition| {
-            condition.kind == ConditionType::Stalled
-                && condition.reason == Some(Reason::ProgressDeadlineExceeded)
-        };
-        self.status.conditions.iter().any(|condition| is_late(&condition))
-    }
-
     fn output(&self) -> OutputNames<'_> {
         OutputNames { declared: self.spec.output.as_deref(), recorded: self.output.as_deref() }
-    }
-
-    fn interval(&self) -> Duration {
-        Duration::from_mins(10)
     }
 }

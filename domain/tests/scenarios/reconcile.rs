@@ -8,11 +8,13 @@ use domain::fault::{Fault, FaultKind};
 use domain::instant::SinceBoot;
 use domain::rate_limits::Withheld;
 use domain::reconcile::Permits;
+use domain::reconcile::WriteFailure;
+use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::schedule::{Basis, Cause, Due, ObjectVersion, Schedule, Start};
 use domain::serverless::decision::{ConfirmedAbsence, Origin, Step};
 use domain::serverless::endpoint::Endpoint;
-use domain::serverless::memory::{Memory, WriteFailure};
+use domain::serverless::memory::Memory;
 use domain::serverless::observed::{Object, Spec, Times, WriteOutcome};
 use domain::serverless::ownership::ClaimReading;
 use domain::serverless::reconcile::state::{CustomResource, NextAction, OutputNames, ReconcileState};
@@ -57,15 +59,7 @@ impl TestObject {
     }
 }
 
-impl CustomResource for TestObject {
-    fn object(&self) -> Object {
-        self.object.clone()
-    }
-
-    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
-        Ok(Spec { vpc_endpoint, ..self.spec.clone() })
-    }
-
+impl ReadResource for TestObject {
     fn version(&self) -> ObjectVersion {
         ObjectVersion {
             content: u64::try_from(self.generation).unwrap(),
@@ -89,14 +83,6 @@ impl CustomResource for TestObject {
         self.request.as_ref().filter(|(_, handled)| !handled).map(|(request, _)| request.as_str())
     }
 
-    fn is_unchanged_in(&self, read: &Self) -> bool {
-        self == read
-    }
-
-    fn differs_from(&self, _: &Report, _: Option<&str>) -> bool {
-        self.differs
-    }
-
     fn is_same_object(&self, _: &Self) -> bool {
         true
     }
@@ -105,20 +91,38 @@ impl CustomResource for TestObject {
         self.object.deleting
     }
 
-    fn is_recorded(&self) -> bool {
-        self.object.recorded.is_some()
-    }
-
     fn is_overdue(&self) -> bool {
         false
     }
 
-    fn output(&self) -> OutputNames<'_> {
-        OutputNames { declared: self.output, recorded: None }
-    }
-
     fn interval(&self) -> Duration {
         Duration::from_mins(10)
+    }
+}
+
+impl CustomResource for TestObject {
+    fn object(&self) -> Object {
+        self.object.clone()
+    }
+
+    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
+        Ok(Spec { vpc_endpoint, ..self.spec.clone() })
+    }
+
+    fn is_unchanged_in(&self, read: &Self) -> bool {
+        self == read
+    }
+
+    fn differs_from(&self, _: &Report, _: Option<&str>) -> bool {
+        self.differs
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.object.recorded.is_some()
+    }
+
+    fn output(&self) -> OutputNames<'_> {
+        OutputNames { declared: self.output, recorded: None }
     }
 }
 
@@ -191,9 +195,9 @@ fn a_change_while_it_runs_needs_a_listing_sent_after_it() {
         running.run.own_write(changed, &mut running.schedule);
         let later = START + secs(3);
         assert!(running.run.begin_resolving(later));
-        assert_eq!(running.run.wanted_listing().0, later);
+        assert_eq!(running.run.tracked().wanted_listing().0, later);
         let edited = matches!(cause, Cause::Edit);
-        assert_eq!(matches!(running.run.wanted_listing().1, Cause::Edit), edited);
+        assert_eq!(matches!(running.run.tracked().wanted_listing().1, Cause::Edit), edited);
         let next = running.next(Permits::default());
         assert!(matches!(next, NextAction::List(_)), "the listing is of before: {next:?}");
         assert!(!running.run.begin_resolving(later), "once");
@@ -238,27 +242,33 @@ fn a_write_that_finds_the_object_changed_starts_over() {
     assert!(running.run.verify(TestObject::recorded(), &running.schedule, now));
     assert!(running.run.is_listed());
     assert!(!running.run.verify(TestObject::recorded().edited(), &running.schedule, now));
-    assert_eq!(running.run.wanted_listing(), (now, Cause::Edit));
+    assert_eq!(running.run.tracked().wanted_listing(), (now, Cause::Edit));
     assert!(!running.run.is_listed());
 }
 
 #[test]
 fn only_a_listing_that_was_requested_handles_a_reconcile_request() {
     let mut running = Running::of(requested(TestObject::recorded()));
-    assert_eq!(running.run.read_purpose(), Purpose::OnRequest { edited: true });
+    assert_eq!(running.run.tracked().read_purpose(), Purpose::OnRequest { edited: true });
     running.respond(Err(fault(FaultKind::RateLimited)), false);
-    assert_eq!((running.run.handled_request(), running.run.wanted_listing().1), (None, Cause::Also));
+    assert_eq!(
+        (running.run.tracked().handled_request(), running.run.tracked().wanted_listing().1),
+        (None, Cause::Also)
+    );
     running.list(&[]);
-    assert_eq!((running.run.handled_request(), running.run.wanted_listing().1), (Some("now"), Cause::Own));
+    assert_eq!(
+        (running.run.tracked().handled_request(), running.run.tracked().wanted_listing().1),
+        (Some("now"), Cause::Own)
+    );
 }
 
 #[test]
 fn a_request_is_handled_where_nothing_can_be_requested() {
     let mut running = Running::of(requested(TestObject::recorded()));
     running.run.not_listed(fault(FaultKind::Unavailable));
-    assert_eq!(running.run.handled_request(), None, "the API server is unavailable");
+    assert_eq!(running.run.tracked().handled_request(), None, "the API server is unavailable");
     running.run.not_listed(fault(FaultKind::CredentialsNotFound));
-    assert_eq!(running.run.handled_request(), Some("now"));
+    assert_eq!(running.run.tracked().handled_request(), Some("now"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::access::CredentialsInUse;
 use domain::instant::Stamp;
 use domain::rate_limits::Withheld;
+use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
     ApiFailure, Effect, Input, Interruption, Moment, ObjectWrite, OutputMap, PermitKind, Permits, Resolution,
 };
@@ -64,15 +65,7 @@ impl DrawnObject {
     }
 }
 
-impl CustomResource for DrawnObject {
-    fn object(&self) -> Object {
-        self.object.clone()
-    }
-
-    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
-        self.spec.clone().map(|spec| Spec { vpc_endpoint, ..spec })
-    }
-
+impl ReadResource for DrawnObject {
     fn version(&self) -> ObjectVersion {
         ObjectVersion {
             content: self.generation.unsigned_abs(),
@@ -96,14 +89,6 @@ impl CustomResource for DrawnObject {
         self.request.as_deref().filter(|_| self.differs)
     }
 
-    fn is_unchanged_in(&self, read: &Self) -> bool {
-        self == read
-    }
-
-    fn differs_from(&self, _: &Report, _: Option<&str>) -> bool {
-        self.differs
-    }
-
     fn is_same_object(&self, read: &Self) -> bool {
         self.another == read.another
     }
@@ -112,21 +97,39 @@ impl CustomResource for DrawnObject {
         self.object.deleting
     }
 
-    fn is_recorded(&self) -> bool {
-        self.object.recorded.is_some()
-    }
-
     fn is_overdue(&self) -> bool {
         self.differs
+    }
+
+    fn interval(&self) -> Duration {
+        secs(600)
+    }
+}
+
+impl CustomResource for DrawnObject {
+    fn object(&self) -> Object {
+        self.object.clone()
+    }
+
+    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
+        self.spec.clone().map(|spec| Spec { vpc_endpoint, ..spec })
+    }
+
+    fn is_unchanged_in(&self, read: &Self) -> bool {
+        self == read
+    }
+
+    fn differs_from(&self, _: &Report, _: Option<&str>) -> bool {
+        self.differs
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.object.recorded.is_some()
     }
 
     fn output(&self) -> OutputNames<'_> {
         let [declared, recorded] = self.output.each_ref().map(Option::as_deref);
         OutputNames { declared, recorded }
-    }
-
-    fn interval(&self) -> Duration {
-        secs(600)
     }
 }
 
@@ -234,7 +237,7 @@ fn respond(machine: &Reconcile<DrawnObject>, effect: &DrawnEffect, draw: &mut Dr
     match draw.byte() {
         255 => Input::Performed,
         254 => Input::Written(Ok(DrawnObject::draw(draw))),
-        253 => Input::Called(response(draw), machine.state().listed_at()),
+        253 => Input::Called(response(draw), machine.state().tracked().listed_at()),
         247..=252 if machine.interruption() == Interruption::Drop => Input::Stopped,
         _ => result(machine, effect, draw),
     }
@@ -269,7 +272,7 @@ fn result(machine: &Reconcile<DrawnObject>, effect: &DrawnEffect, draw: &mut Dra
         },
         Effect::Read => Input::Read(object_now(machine, draw)),
         Effect::Write(_) => Input::Written(object_now(machine, draw)),
-        Effect::Call { .. } => Input::Called(response(draw), machine.state().listed_at()),
+        Effect::Call { .. } => Input::Called(response(draw), machine.state().tracked().listed_at()),
         Effect::Output(_) => Input::Output(match draw.byte() % 4 {
             3 => Err(words(draw).into()),
             2 => Ok(Some(OutputMap { is_own: draw.bool(), content: [].into() })),

@@ -5,43 +5,10 @@
 
 use std::fmt;
 
+use crate::claim::{ClaimText, Nonce};
 use crate::ids::ParseError;
 use crate::serverless::endpoint::EndpointId;
-use crate::token::{ClusterId, Token, condensed, lower_base32};
-
-/// The maximum length of the nonce and of the uid of a claim that can be read. Ours have 26 and 36 characters; whatever else the
-/// annotation holds is kept as a hash.
-const MAX_PART_LEN: usize = 64;
-
-/// Names one attempt to create an endpoint. Random and fresh for each; that of an unreadable claim is a hash of its
-/// whole text, which can stand in a claim whatever the text is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Nonce(String);
-
-impl Nonce {
-    /// Returns the nonce of 16 random bytes.
-    #[must_use]
-    pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self(lower_base32(&bytes))
-    }
-
-    /// Returns the nonce of a claim that this version cannot read.
-    fn of_unreadable(text: &str) -> Self {
-        Self(condensed(text))
-    }
-
-    /// Returns the nonce for attempts that are no longer distinguished. It names none, so nothing is ever sent under it.
-    #[must_use]
-    pub fn of_others() -> Self {
-        Self("others".to_owned())
-    }
-
-    /// Returns the nonce's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+use crate::token::{ClusterId, Token};
 
 /// The write-ahead annotation: `v1/<token>/<nonce>/<uid>/<cluster id>/<replaced id or ->`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,8 +27,9 @@ pub struct Claim {
 
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let replaced = self.replaced.as_ref().map_or("-", EndpointId::as_str);
-        write!(f, "v1/{}/{}/{}/{}/{replaced}", self.token, self.nonce.0, self.uid, self.cluster)
+        let target = self.replaced.as_ref().map_or("-", EndpointId::as_str).to_owned();
+        let Self { token, nonce, uid, cluster, .. } = self.clone();
+        ClaimText { token, nonce, uid, cluster, target }.fmt(f)
     }
 }
 
@@ -69,28 +37,9 @@ impl std::str::FromStr for Claim {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let malformed = || ParseError {
-            expected: "a claim (v1/token/nonce/uid/cluster/replaced)",
-            found: text.chars().take(64).collect(),
-        };
-        let mut parts = text.split('/');
-        let mut next = || parts.next().ok_or_else(malformed);
-        if next()? != "v1" {
-            return Err(malformed());
-        }
-        let token = next()?.parse()?;
-        let nonce = next()?;
-        let uid = next()?;
-        let cluster = next()?.parse()?;
-        let replaced = match next()? {
-            "-" => None,
-            id => Some(id.parse()?),
-        };
-        let fits = |part: &str| (1..=MAX_PART_LEN).contains(&part.len());
-        if !fits(nonce) || !fits(uid) || parts.next().is_some() {
-            return Err(malformed());
-        }
-        Ok(Self { token, nonce: Nonce(nonce.to_owned()), uid: uid.to_owned(), cluster, replaced })
+        let ClaimText { token, nonce, uid, cluster, target } = text.parse()?;
+        let replaced = if target == "-" { None } else { Some(target.parse()?) };
+        Ok(Self { token, nonce, uid, cluster, replaced })
     }
 }
 
@@ -165,6 +114,7 @@ impl ClaimReading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claim::MAX_PART_LEN;
     use crate::token::tests::{cluster, token};
 
     #[test]

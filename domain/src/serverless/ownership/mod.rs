@@ -4,5 +4,6 @@
 mod claim;
 mod mark;
 
-pub use claim::{Claim, ClaimReading, Nonce};
+pub use crate::claim::Nonce;
+pub use claim::{Claim, ClaimReading};
 pub use mark::{COMMENT_BYTES, MARK_START, mark_of, marked_comment, same_comment};

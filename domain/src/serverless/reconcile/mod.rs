@@ -19,7 +19,7 @@ use crate::access::Purpose;
 use crate::instant::SinceBoot;
 use crate::reconcile::{
     ApiFailure, Done, Effect, End, Input, Interruption, ListRequest, Moment, Note, ObjectWrite, PermitKind,
-    Permits, Resolution, StatusWrite,
+    Permits, Resolution, StatusWrite, WriteFailure, WriteOutcome,
 };
 use crate::requeue::EarlyEnd;
 use crate::schedule::{Due, Start};
@@ -27,8 +27,7 @@ use crate::serverless::decision::{Creating, Origin, ReleaseReason, State, Step};
 use crate::serverless::event;
 use crate::serverless::event::Announced;
 use crate::serverless::kept::KeptState;
-use crate::serverless::memory::WriteFailure;
-use crate::serverless::observed::{Observed, Times, WriteOutcome};
+use crate::serverless::observed::{Observed, Times};
 use crate::serverless::ownership::{ClaimReading, Nonce};
 use crate::status::EventDraft;
 
@@ -299,7 +298,7 @@ impl<R: CustomResource> Reconcile<R> {
             }
             (Awaiting::ListCredentials, I::Credentials(Ok(credentials))) => {
                 self.state.use_credentials(credentials);
-                let (fresh_after, cause) = self.state.wanted_listing();
+                let (fresh_after, cause) = self.state.tracked().wanted_listing();
                 self.awaiting = Awaiting::Listing;
                 Effect::List(ListRequest { fresh_after, cause, retain: self.state.retains_credentials() })
             }
@@ -343,7 +342,7 @@ impl<R: CustomResource> Reconcile<R> {
             (Awaiting::CallingApi(ApiCall::Publish(_, next)), I::Performed) => self.go_on(next, around),
             (Awaiting::Claiming(nonce, is_fresh), I::Written(written)) => {
                 if is_fresh {
-                    around.kept.memory.claimed(&nonce, written.as_ref().err().map(write_failure));
+                    around.kept.memory.claimed(&nonce, written.as_ref().err().map(ApiFailure::of_write));
                 }
                 match written {
                     Ok(object) => {
@@ -401,7 +400,7 @@ impl<R: CustomResource> Reconcile<R> {
             NextAction::List(_) => {
                 self.permits.atlas = false;
                 self.awaiting = Awaiting::ListCredentials;
-                Effect::GetCredentials(self.state.read_purpose())
+                Effect::GetCredentials(self.state.tracked().read_purpose())
             }
             NextAction::AtlasPermit => {
                 self.awaiting = Awaiting::PermitToDecide(PermitKind::Atlas);
@@ -473,7 +472,7 @@ impl<R: CustomResource> Reconcile<R> {
             ApiCall::StartOver | ApiCall::Verify(_) => Effect::Read,
             ApiCall::Claim(plan) => return self.begin_claim(Arc::clone(plan)),
             ApiCall::Record(plan) => {
-                let handled_request = self.state.handled_request().map(str::to_owned);
+                let handled_request = self.state.tracked().handled_request().map(str::to_owned);
                 Effect::Write(ObjectWrite::Record(StatusWrite { plan: Arc::clone(plan), handled_request }))
             }
             ApiCall::Release(plan) => Effect::Write(ObjectWrite::Release(is_deleted(plan))),
@@ -598,7 +597,7 @@ impl<R: CustomResource> Reconcile<R> {
         let object = match read {
             Ok(object) if self.object().is_same_object(&object) => object,
             Ok(_) => return self.end(End::NotFound, around),
-            Err(failure) => return self.end(end_of(failure), around),
+            Err(failure) => return self.end(End::of(failure), around),
         };
         let (schedule, now) = (&around.kept.schedule, around.at.now.boot);
         match call {
@@ -660,7 +659,7 @@ impl<R: CustomResource> Reconcile<R> {
                 self.publish_events(events, Next::Decide, around)
             }
             Err(failure) => {
-                if write_failure(&failure) == WriteFailure::Unknown {
+                if failure.of_write() == WriteFailure::Unknown {
                     around.kept.memory.not_recorded();
                 }
                 self.not_written(failure, around)
@@ -672,7 +671,7 @@ impl<R: CustomResource> Reconcile<R> {
     fn not_written(&mut self, failure: ApiFailure, around: &mut Surroundings<'_>) -> Effect<Serverless<R>> {
         match failure {
             ApiFailure::Conflict => self.call_api(ApiCall::StartOver),
-            failure => self.end(end_of(failure), around),
+            failure => self.end(End::of(failure), around),
         }
     }
 
@@ -810,21 +809,4 @@ fn is_created(plan: &Plan) -> bool {
 
 fn is_deleted(plan: &Plan) -> bool {
     plan.decision.step == Step::Release(ReleaseReason::Deleted)
-}
-
-/// Returns what a failure proves about a write.
-fn write_failure(failure: &ApiFailure) -> WriteFailure {
-    match failure {
-        ApiFailure::Conflict | ApiFailure::NotFound => WriteFailure::NotApplied,
-        ApiFailure::KindNotInstalled | ApiFailure::Rejected(_) | ApiFailure::Unknown(_) => {
-            WriteFailure::Unknown
-        }
-    }
-}
-
-fn end_of(failure: ApiFailure) -> End {
-    match failure {
-        ApiFailure::NotFound | ApiFailure::KindNotInstalled => End::NotFound,
-        failure => End::ApiServer(failure),
-    }
 }

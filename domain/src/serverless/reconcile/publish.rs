@@ -17,7 +17,7 @@ use crate::status::{Message, Reason};
 
 use super::state::CustomResource;
 use super::vocabulary::{Plan, Serverless};
-use super::{ApiCall, Awaiting, Next, Reconcile, Surroundings, changes, end_of};
+use super::{ApiCall, Awaiting, Next, Reconcile, Surroundings, changes};
 
 /// A report that is being published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl<R: CustomResource> Reconcile<R> {
             }
             (OutputStage::AddressCredentials, I::Credentials(Ok(_))) => {
                 let connected = connected(&publishing.plan.report).unwrap_or_default().to_owned();
-                let effect = Effect::FindAddress { connected, fresh_after: self.state.listed_at() };
+                let effect = Effect::FindAddress { connected, fresh_after: self.state.tracked().listed_at() };
                 self.output_effect(OutputStage::FindingAddress, publishing, effect)
             }
             (OutputStage::AddressCredentials, I::Credentials(Err(_))) => {
@@ -237,7 +237,7 @@ impl<R: CustomResource> Reconcile<R> {
             Err(ApiFailure::Conflict) => {
                 self.end(End::Changed("the object changed before its output was recorded"), around)
             }
-            Err(failure) => self.end(end_of(failure), around),
+            Err(failure) => self.end(End::of(failure), around),
         }
     }
 
@@ -263,7 +263,11 @@ impl<R: CustomResource> Reconcile<R> {
     }
 
     fn handled(&self, publishing: &Publishing) -> Option<&str> {
-        if publishing.is_loss { self.state.handled_request() } else { self.state.handled_request_at_rest() }
+        if publishing.is_loss {
+            self.state.tracked().handled_request()
+        } else {
+            self.state.handled_request_at_rest()
+        }
     }
 
     /// Returns the status to write.
@@ -288,7 +292,7 @@ impl<R: CustomResource> Reconcile<R> {
             Err(ApiFailure::Rejected(why)) if self.state.is_deleting() => {
                 self.notes.push(Note::StatusNotWritten(why));
             }
-            Err(failure) => return self.end(end_of(failure), around),
+            Err(failure) => return self.end(End::of(failure), around),
         }
         let events = changes(&publishing.plan, around.kept);
         self.publish_events(events, Next::EndReport(publishing), around)

@@ -3,17 +3,15 @@
 //! Which step comes is in [`decide`](crate::serverless::decide), and how a step is performed in
 //! [`reconcile`](crate::serverless::reconcile).
 
-use std::fmt::Debug;
-use std::time::Duration;
-
-use crate::access::{CredentialsInUse, Purpose};
+use crate::access::CredentialsInUse;
 use crate::fault::{Fault, FaultKind};
 use crate::ids::VpcEndpointId;
 use crate::instant::SinceBoot;
 use crate::rate_limits::Withheld;
 use crate::reconcile::Permits;
+use crate::reconcile::tracked::{ReadResource, Tracked};
 use crate::reference::VpcEndpoint;
-use crate::schedule::{Basis, Cause, ObjectVersion, Schedule, Start};
+use crate::schedule::{Basis, Schedule, Start};
 use crate::serverless::decide::decide;
 use crate::serverless::decision::{Decision, Origin, Step};
 use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
@@ -25,7 +23,7 @@ use crate::sunset::Sunset;
 use super::vocabulary::{Listed, Others, Plan};
 
 /// The custom resource as it was read.
-pub trait CustomResource: Debug {
+pub trait CustomResource: ReadResource {
     /// Returns the object in the form that the rules use.
     fn object(&self) -> Object;
 
@@ -35,18 +33,6 @@ pub trait CustomResource: Debug {
     /// If a field is invalid, for this reason.
     fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String>;
 
-    /// Returns what its schedule depends on.
-    fn version(&self) -> ObjectVersion;
-
-    /// Returns its generation.
-    fn generation(&self) -> Option<i64>;
-
-    /// Returns the value of the annotation that requests a reconcile, handled or not.
-    fn reconcile_request(&self) -> Option<&str>;
-
-    /// Returns the request that the status does not show as handled.
-    fn open_request(&self) -> Option<&str>;
-
     /// Returns `true` if `read` is the same object, and nothing has changed that a write to Atlas rests on: its deletion, its spec, its
     /// recorded endpoint, its claim, and the token that may be replaced.
     fn is_unchanged_in(&self, read: &Self) -> bool;
@@ -54,23 +40,11 @@ pub trait CustomResource: Debug {
     /// Returns `true` if the status does not hold `report` yet, or not the reconcile request `handled`.
     fn differs_from(&self, report: &Report, handled: Option<&str>) -> bool;
 
-    /// Returns `true` if `read` is the same object, and not another one of its name.
-    fn is_same_object(&self, read: &Self) -> bool;
-
-    /// Returns `true` if it is being deleted.
-    fn is_deleting(&self) -> bool;
-
     /// Returns `true` if its status has the id of an endpoint.
     fn is_recorded(&self) -> bool;
 
-    /// Returns `true` if its status says that the progress deadline is exceeded.
-    fn is_overdue(&self) -> bool;
-
     /// Returns the names of its output ConfigMaps.
     fn output(&self) -> OutputNames<'_>;
-
-    /// Returns how often a settled endpoint is polled.
-    fn interval(&self) -> Duration;
 }
 
 /// The names of the output ConfigMaps of an object.
@@ -116,31 +90,14 @@ impl NextAction {
     }
 }
 
-/// The generation and the reconcile request that a listing is fetched for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct SpecVersion {
-    generation: Option<i64>,
-    request: Option<String>,
-}
-
 /// What a reconcile has observed so far.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReconcileState<R> {
-    object: R,
+    tracked: Tracked<R>,
     /// The credentials that the listing was fetched with.
     credentials: CredentialsInUse,
     listing: Listing,
     sunset: Option<Sunset>,
-    /// When the request for `listing` was sent; until there is one, when the reconcile started.
-    listed_at: SinceBoot,
-    /// The earliest acceptable send time of the next listing.
-    fresh_after: SinceBoot,
-    /// The trigger of the next listing.
-    cause: Cause,
-    /// The reconcile request that was handled: Atlas was listed for it, or cannot be, and no rate limit postponed it.
-    handled_request: Option<String>,
-    /// The spec that `vpc_endpoint` was resolved for.
-    resolved: Option<SpecVersion>,
     vpc_endpoint: VpcEndpoint,
     last_write: WriteOutcome,
     /// The status reports that the recorded endpoint is lost.
@@ -151,24 +108,24 @@ impl<R: CustomResource> ReconcileState<R> {
     /// Begins the reconcile of `object` now, as its schedule says.
     pub fn begin(object: R, start: &Start, now: SinceBoot) -> Self {
         Self {
-            object,
+            tracked: Tracked::begin(object, start, now),
             credentials: CredentialsInUse::Own,
             listing: Listing::NotFetched,
             sunset: None,
-            listed_at: now,
-            fresh_after: start.fresh_after,
-            cause: start.cause,
-            handled_request: None,
-            resolved: None,
             vpc_endpoint: VpcEndpoint::Undeclared,
             last_write: WriteOutcome::Nothing,
             loss_published: false,
         }
     }
 
+    /// Returns the object, and what its next listing has to show.
+    pub fn tracked(&self) -> &Tracked<R> {
+        &self.tracked
+    }
+
     /// Returns the object as it was last read or written.
     pub fn object(&self) -> &R {
-        &self.object
+        self.tracked.object()
     }
 
     /// Returns the endpoints in the listing; none without one.
@@ -191,36 +148,22 @@ impl<R: CustomResource> ReconcileState<R> {
 
     /// Returns `true` if the object is being deleted.
     pub fn is_deleting(&self) -> bool {
-        self.object.is_deleting()
+        self.object().is_deleting()
     }
 
     /// Returns whether credentials that Atlas accepts are retained for the deletion of the object, and then whether an endpoint is
     /// recorded.
     pub fn retains_credentials(&self) -> Option<bool> {
-        (!self.is_deleting()).then(|| self.object.is_recorded())
+        (!self.is_deleting()).then(|| self.object().is_recorded())
     }
 
-    /// Returns `true` if the VPC endpoint has to be resolved before the next decision, because the spec has changed, or a reconcile
-    /// was requested.
-    ///
-    /// The listing was fetched for the earlier spec: it is discarded, and the next one is sent from now on. So the status never
-    /// reports a request as handled by a listing from before it.
+    /// Returns `true` if the VPC endpoint has to be resolved before the next decision ([`Tracked::begin_resolving`]).
     pub fn begin_resolving(&mut self, now: SinceBoot) -> bool {
-        let generation = self.object.generation();
-        let request = self.object.reconcile_request();
-        if let Some(resolved) = &self.resolved {
-            let is_edited = resolved.generation != generation;
-            let is_requested = resolved.request.as_deref() != request;
-            if !is_edited && !is_requested {
-                return false;
-            }
-            self.fresh_after = now;
-            self.cause = if is_edited { self.cause.edited() } else { self.cause };
-            self.cause = if is_requested { self.cause.requested_if(true) } else { self.cause };
+        let begins = self.tracked.begin_resolving(now);
+        if begins {
+            self.listing = Listing::NotFetched;
         }
-        self.resolved = Some(SpecVersion { generation, request: request.map(str::to_owned) });
-        self.listing = Listing::NotFetched;
-        true
+        begins
     }
 
     /// Stores the VPC endpoint that the spec declares.
@@ -232,7 +175,7 @@ impl<R: CustomResource> ReconcileState<R> {
     pub fn declared(&self) -> Option<&VpcEndpointId> {
         match &self.vpc_endpoint {
             VpcEndpoint::Declared(id) => {
-                let observes = self.object.spec(VpcEndpoint::Undeclared).is_ok_and(|spec| spec.observe);
+                let observes = self.object().spec(VpcEndpoint::Undeclared).is_ok_and(|spec| spec.observe);
                 Some(id).filter(|_| !observes)
             }
             _ => None,
@@ -293,24 +236,24 @@ impl<R: CustomResource> ReconcileState<R> {
             return;
         };
         if self.is_listed() {
-            memory.confirmed(&plan.decision, self.listed_at, times);
+            memory.confirmed(&plan.decision, self.tracked.listed_at(), times);
         }
     }
 
     /// Returns `true` if publishing needs exactly one permit. With an output ConfigMap it needs several, each taken when needed.
     fn only_writes_status(&self, report: &Report) -> bool {
-        self.object.output() == OutputNames::default()
-            && self.object.differs_from(report, self.handled_request_at_rest())
+        self.object().output() == OutputNames::default()
+            && self.object().differs_from(report, self.handled_request_at_rest())
     }
 
     /// Returns the state that the rules decide on, as it is known now, and shows the object to the memory.
     pub fn observe(&self, others: Others, memory: &mut Memory, times: &Times, now: SinceBoot) -> Observed {
-        let object = self.object.object();
+        let object = self.object().object();
         let at = self.measured_at().unwrap_or(now);
         let memory = memory.recall(&object, at, now, self.last_write.clone());
         Observed {
             object,
-            spec: self.object.spec(self.vpc_endpoint.clone()),
+            spec: self.object().spec(self.vpc_endpoint.clone()),
             credentials: self.credentials.clone(),
             listing: self.listing.clone(),
             owners: others.owners,
@@ -321,53 +264,23 @@ impl<R: CustomResource> ReconcileState<R> {
         }
     }
 
-    /// Returns what the credentials for a listing are needed for: a scheduled read, or one that a user requested by a change or a
-    /// reconcile request.
-    pub fn read_purpose(&self) -> Purpose {
-        let edited = !self.object.version().current;
-        if edited || self.object.open_request().is_some() {
-            Purpose::OnRequest { edited }
-        } else {
-            Purpose::Read
-        }
-    }
-
-    /// Returns the earliest acceptable send time of the next listing, and why it is fetched.
-    pub fn wanted_listing(&self) -> (SinceBoot, Cause) {
-        (self.fresh_after, self.cause.requested_if(self.unhandled_request().is_some()))
-    }
-
-    /// Returns the request of a user that this reconcile has not handled.
-    fn unhandled_request(&self) -> Option<&str> {
-        self.object.open_request().filter(|request| self.handled_request.as_deref() != Some(request))
-    }
-
     /// Stores that there are no credentials for a listing.
     pub fn not_listed(&mut self, fault: Fault) {
         if fault.kind == FaultKind::CredentialsNotFound {
-            self.handle_request();
+            self.tracked.handle_request();
         }
         self.listing = Listing::Failed(fault);
-    }
-
-    fn handle_request(&mut self) {
-        self.handled_request = self.unhandled_request().map(str::to_owned).or(self.handled_request.take());
     }
 
     /// Stores the response to a request for a listing. Of the endpoints, those are kept that concern the object.
     pub fn list(&mut self, listed: Listed, (memory, schedule): (&mut Memory, &mut Schedule), times: &Times) {
         let Listed { sent, result, was_requested, sunset } = listed;
-        if was_requested {
-            self.handle_request();
-            // Any further listing in this reconcile is a step of the protocol.
-            self.cause = Cause::Own;
-            schedule.listed(&self.object.version());
-        }
+        self.tracked.listed(sent, was_requested, schedule);
         memory.responded(result.as_ref().err().map(|fault| fault.kind), sent, times);
-        (self.listed_at, self.sunset) = (sent, sunset);
+        self.sunset = sunset;
         self.listing = match result {
             Ok(endpoints) => {
-                let (object, spec) = (self.object.object(), self.object.spec(VpcEndpoint::Undeclared));
+                let (object, spec) = (self.object().object(), self.object().spec(VpcEndpoint::Undeclared));
                 let concerning = endpoints.iter().filter(|endpoint| concerns(&object, &spec, endpoint));
                 Listing::Fetched(concerning.cloned().collect())
             }
@@ -394,9 +307,9 @@ impl<R: CustomResource> ReconcileState<R> {
     /// Compares the object with an uncached read of it, before a write that rests on it. Returns `true` if nothing has changed that
     /// matters to the write; otherwise everything starts over from what was read.
     pub fn verify(&mut self, read: R, schedule: &Schedule, now: SinceBoot) -> bool {
-        let is_unchanged = self.object.is_unchanged_in(&read);
+        let is_unchanged = self.object().is_unchanged_in(&read);
         if is_unchanged {
-            self.object = read;
+            self.tracked.reread(read);
         } else {
             self.start_over(read, schedule, now);
         }
@@ -405,36 +318,26 @@ impl<R: CustomResource> ReconcileState<R> {
 
     /// Replaces the object by a newer version, which voids everything decided on the old one.
     pub fn start_over(&mut self, object: R, schedule: &Schedule, now: SinceBoot) {
-        let content = object.version().content;
-        if content != self.object.version().content && !schedule.is_handled(content) {
-            self.cause = self.cause.edited();
-        }
-        self.object = object;
+        self.tracked.start_over(object, schedule, now);
+        self.listing = Listing::NotFetched;
         // Its status may show the lost endpoint again.
         self.loss_published = false;
-        self.invalidate_listing(now);
     }
 
     /// Stores the object as this process has written it.
     pub fn own_write(&mut self, written: R, schedule: &mut Schedule) {
-        self.object = written;
-        schedule.object_written(self.object.version().number);
+        self.tracked.own_write(written, schedule);
     }
 
     /// Returns the time from which an endpoint counts as recorded that was recorded now: one that a listing showed counts from the
     /// listing.
     pub fn recorded_at(&self, origin: Origin, now: SinceBoot) -> SinceBoot {
-        if origin == Origin::Adopted { self.listed_at } else { now }
-    }
-
-    /// Returns when the request for the listing was sent; without one, when the reconcile began.
-    pub fn listed_at(&self) -> SinceBoot {
-        self.listed_at
+        if origin == Origin::Adopted { self.tracked.listed_at() } else { now }
     }
 
     /// Returns when the request for the listing was sent, if there is one, fetched or failed: every age is measured then.
     pub fn measured_at(&self) -> Option<SinceBoot> {
-        Some(self.listed_at).filter(|_| self.listing != Listing::NotFetched)
+        Some(self.tracked.listed_at()).filter(|_| self.listing != Listing::NotFetched)
     }
 
     /// Returns `true` if the listing was fetched.
@@ -483,15 +386,9 @@ impl<R: CustomResource> ReconcileState<R> {
         self.loss_published = true;
     }
 
-    /// Returns the handled reconcile request.
-    pub fn handled_request(&self) -> Option<&str> {
-        self.handled_request.as_deref()
-    }
-
-    /// Returns the handled reconcile request once no step is left: Atlas was listed for it, or needs no listing at all.
+    /// Returns the handled reconcile request once no step is left ([`Tracked::handled_request_at_rest`]).
     pub fn handled_request_at_rest(&self) -> Option<&str> {
-        let without_listing = || self.object.open_request().filter(|_| self.listing == Listing::NotFetched);
-        self.handled_request.as_deref().or_else(without_listing)
+        self.tracked.handled_request_at_rest(self.listing != Listing::NotFetched)
     }
 
     /// Returns what the last decision rests on.
@@ -499,23 +396,21 @@ impl<R: CustomResource> ReconcileState<R> {
         match (&self.listing, &self.last_write) {
             (_, WriteOutcome::Done | WriteOutcome::Refused(_)) => Basis::Write,
             (Listing::Fetched(_) | Listing::Failed(_), WriteOutcome::Nothing) => {
-                Basis::Listing(self.listed_at)
+                Basis::Listing(self.tracked.listed_at())
             }
             (Listing::NotFetched, WriteOutcome::Nothing) => Basis::Nothing,
         }
     }
 
-    /// Returns the same with the object and the time of the listing replaced, for checks without a clock and an API server. There
-    /// every listing is sent when it is requested, so it is forgotten how fresh the next one has to be.
+    /// Returns the same with the object and the time of the listing replaced ([`Tracked::map`]).
     #[must_use]
     pub fn map(self, object: impl FnOnce(R) -> R, instant: impl FnOnce(SinceBoot) -> SinceBoot) -> Self {
-        let (object, listed_at) = (object(self.object), instant(self.listed_at));
-        Self { object, listed_at, fresh_after: SinceBoot::ZERO, ..self }
+        Self { tracked: self.tracked.map(object, instant), ..self }
     }
 
     /// Requires a listing sent from now on for the next decision.
     fn invalidate_listing(&mut self, now: SinceBoot) {
-        self.fresh_after = now;
+        self.tracked.invalidate(now);
         self.listing = Listing::NotFetched;
     }
 

@@ -3,6 +3,8 @@
 //! A kind's machine is synchronous: it is given an input, and returns the next effect. The operator's executor performs the effect
 //! by I/O, a test or the model in memory, and gives the machine the result. This file knows no kind and performs nothing.
 
+pub mod tracked;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -241,6 +243,38 @@ pub enum ApiFailure {
     Unknown(String),
 }
 
+impl ApiFailure {
+    /// Returns what it proves about a write.
+    #[must_use]
+    pub fn of_write(&self) -> WriteFailure {
+        match self {
+            Self::Conflict | Self::NotFound => WriteFailure::NotApplied,
+            Self::KindNotInstalled | Self::Rejected(_) | Self::Unknown(_) => WriteFailure::Unknown,
+        }
+    }
+}
+
+/// What the failure of a write to the object proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteFailure {
+    /// It was not applied: the object had changed, or does not exist.
+    NotApplied,
+    /// It may have been applied, or may never be.
+    Unknown,
+}
+
+/// The outcome of this reconcile's write to Atlas. There is at most one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub enum WriteOutcome {
+    /// There was none yet.
+    #[default]
+    Nothing,
+    /// Atlas accepted it.
+    Done,
+    /// Atlas refused it, or its outcome is unknown.
+    Refused(Fault),
+}
+
 /// A log record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
@@ -292,4 +326,15 @@ pub enum End {
     ApiServer(ApiFailure),
     /// Nothing may start now; the remaining steps follow as soon as they may.
     Stopped,
+}
+
+impl End {
+    /// Returns the end of a reconcile because of a failed request to the API server.
+    #[must_use]
+    pub fn of(failure: ApiFailure) -> Self {
+        match failure {
+            ApiFailure::NotFound | ApiFailure::KindNotInstalled => Self::NotFound,
+            failure => Self::ApiServer(failure),
+        }
+    }
 }
