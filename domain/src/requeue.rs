@@ -5,6 +5,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::fault::{Fault, FaultKind};
+
+/// How often a Secret is read again whose key Atlas does not accept, or that was missing once. Secrets are not watched.
+const SECRET_RECHECK: Duration = Duration::from_secs(15);
+
 /// When to requeue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Requeue {
@@ -20,6 +25,34 @@ pub enum Requeue {
     After(Duration),
     /// With growing delays, and no earlier than this: something failed.
     Retry(Duration),
+}
+
+impl Requeue {
+    /// Returns when to retry after `fault`: at the object's own interval if it is final, and as often as Secrets are read if a
+    /// corrected Secret would help.
+    #[must_use]
+    pub fn after_fault(fault: &Fault) -> Self {
+        match fault.kind {
+            kind if kind.reports_gone() => Self::Interval,
+            // The credential store decides when it reads this Secret next: ever more rarely while it stays missing.
+            FaultKind::CredentialsNotFound => {
+                Self::After(fault.retry_after.filter(|pause| !pause.is_zero()).unwrap_or(SECRET_RECHECK))
+            }
+            FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => {
+                Self::After(SECRET_RECHECK)
+            }
+            _ => Self::Retry(fault.retry_after.unwrap_or(Duration::ZERO)),
+        }
+    }
+
+    /// Returns when to retry a write that was refused. Credentials that may read but not write wait for a user to grant the role.
+    #[must_use]
+    pub fn after_refusal(fault: &Fault) -> Self {
+        match fault.kind {
+            FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Self::Await,
+            _ => Self::after_fault(fault),
+        }
+    }
 }
 
 /// Why a reconcile ended early although nothing failed.

@@ -71,6 +71,8 @@ pub enum Effect<V: Vocabulary> {
         /// As in [`ListRequest::retain`].
         retain: Option<bool>,
     },
+    /// Wait until what is known of other objects is as new as the claim that was just written: [`Input::CaughtUp`].
+    CatchUp,
     /// Publish events: [`Input::Performed`], whatever becomes of them.
     Publish(Vec<EventDraft>),
     /// Read or write the output ConfigMap: [`Input::Output`].
@@ -111,6 +113,8 @@ pub enum Input<V: Vocabulary> {
     Written(Result<V::Object, ApiFailure>),
     /// The response from Atlas to a request that was sent at that time.
     Called(V::Response, SinceBoot),
+    /// Whether what is known of other objects is as new as the claim.
+    CaughtUp(bool),
     /// The output ConfigMap: as it was read, if that was requested, and if it exists. Or why it was not, for the user.
     Output(Result<Option<OutputMap>, Message>),
     /// The private address, if Atlas shows it.

@@ -8,7 +8,7 @@ use crate::serverless::event::Announced;
 use crate::serverless::memory::Memory;
 use crate::serverless::ownership::Nonce;
 use crate::serverless::status::Report;
-use crate::status::Message;
+use crate::status::{Message, Warned};
 
 /// What is kept of one object.
 #[derive(Debug, Default)]
@@ -23,8 +23,7 @@ pub struct KeptState {
     private_address: Option<(String, String)>,
     /// The state for which this process has published events.
     announced: Option<Announced>,
-    /// The last logged warning, while its cause lasts.
-    warned: Option<Box<str>>,
+    warned: Warned,
 }
 
 impl KeptState {
@@ -63,16 +62,8 @@ impl KeptState {
         self.announced.replace(Announced::by(report))
     }
 
-    /// Returns `true` if the failure has to be logged: it is there, and was not there the last time.
+    /// Returns `true` if the failure has to be logged ([`Warned::is_new`]).
     pub(crate) fn warns(&mut self, failure: Option<&Message>) -> bool {
-        let Some(message) = failure else {
-            self.warned = None;
-            return false;
-        };
-        let is_new = self.warned.as_ref().is_none_or(|warned| !message.is_shown_by(warned));
-        if is_new {
-            self.warned = Some(message.as_str().into());
-        }
-        is_new
+        self.warned.is_new(failure)
     }
 }

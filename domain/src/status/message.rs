@@ -75,6 +75,25 @@ impl Deref for Message {
     }
 }
 
+/// The last warning that was logged about an object, while its cause lasts.
+#[derive(Debug, Clone, Default)]
+pub struct Warned(Option<Box<str>>);
+
+impl Warned {
+    /// Returns `true` if the failure has to be logged: it is there, and was not there the last time.
+    pub fn is_new(&mut self, failure: Option<&Message>) -> bool {
+        let Some(message) = failure else {
+            self.0 = None;
+            return false;
+        };
+        let is_new = self.0.as_ref().is_none_or(|warned| !message.is_shown_by(warned));
+        if is_new {
+            self.0 = Some(message.as_str().into());
+        }
+        is_new
+    }
+}
+
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -5,9 +5,11 @@ mod event;
 mod message;
 mod reason;
 mod sentence;
+mod summary;
 
 pub use condition::{Condition, Reported, ReportedCondition};
 pub use event::{EventDraft, Unwatched, not_watched};
-pub use message::Message;
+pub use message::{Message, Warned};
 pub use reason::{ConditionType, EventReason, Reason, TROUBLESHOOTING};
 pub use sentence::sentence;
+pub use summary::{Progress, Summary, is_late, suspended};

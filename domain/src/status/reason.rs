@@ -62,6 +62,12 @@ words! {
         EndpointServiceAvailable,
         /// Atlas reports AVAILABLE: traffic can flow.
         EndpointConnected,
+        /// `PrivateEndpointService`: VPC endpoints can be made for the service.
+        ServiceAvailable,
+        /// `PrivateEndpoint`: the service that it refers to can be used.
+        ServiceReady,
+        /// `PrivateEndpoint`: Atlas shows the private connection strings of each of `spec.clusters`.
+        ConnectionStringsReady,
         /// kstatus: work is in progress. Only present while True.
         Reconciling,
         /// kstatus: it will not continue by itself. Only present while True.
@@ -196,6 +202,34 @@ reasons! {
     Suspended: trouble,
     /// Work takes longer than `spec.progressDeadline`.
     ProgressDeadlineExceeded: trouble ProgressDeadlineExceeded,
+    /// Atlas prepares the endpoint service of a dedicated cluster.
+    Initiating: well,
+    /// Atlas rejects the connection, or knows no such VPC endpoint. It may heal.
+    Rejected: trouble Rejected,
+    /// Another endpoint than the declared one is connected.
+    Replacing: well,
+    /// Atlas does not show the private connection strings of a cluster yet.
+    AwaitingConnectionString: well,
+    /// The endpoint service does not exist: the object that declares it, or the service in Atlas.
+    ServiceNotFound: trouble ServiceNotFound,
+    /// The endpoint service accepts no endpoint yet.
+    ServiceNotReady: well,
+    /// The endpoint service does not allow references from this namespace.
+    ServiceRefNotAllowed: trouble ServiceRefNotAllowed,
+    /// The endpoint service is gone from Atlas.
+    ServiceLost: trouble ServiceLost,
+    /// Atlas has a service for the region, and `adopt` forbids to use it.
+    ServiceExists: trouble ServiceExists,
+    /// Atlas has the endpoint, and `adopt` forbids to use it.
+    EndpointExists: trouble EndpointExists,
+    /// Atlas removes what the object declares.
+    BeingRemoved: trouble BeingRemoved,
+    /// An older object declares the same.
+    Conflict: trouble Conflict,
+    /// Other objects use the endpoint service, so it is not deleted.
+    InUse: trouble InUse,
+    /// The endpoint service has endpoints, so it is not deleted.
+    EndpointsAttached: trouble EndpointsAttached,
     /// Synced: all is well.
     ReconcileSucceeded: well,
     /// `EndpointServiceAvailable`: the service name is known.
@@ -237,6 +271,24 @@ words! {
         EndpointRetained,
         /// A superfluous endpoint with our mark was deleted.
         ExcessEndpointDeleted,
+        /// A create request created the endpoint service.
+        ServiceCreated,
+        /// An endpoint service that exists is used.
+        ServiceAdopted,
+        /// Endpoints can be registered at the service.
+        ServiceAvailable,
+        /// Atlas has confirmed that the endpoint service is gone.
+        ServiceDeleted,
+        /// The object was released, and its endpoint service stays in Atlas.
+        ServiceRetained,
+        /// A lost endpoint service was created again, with another name.
+        ServiceReplaced,
+        /// The endpoint was registered at its service.
+        EndpointRegistered,
+        /// Atlas has confirmed that the endpoint is removed from its service.
+        EndpointRemoved,
+        /// The only endpoint of a service is about to be removed: Atlas may delete the service with it.
+        LastEndpointRemoved,
         /// The object no longer matches `--watch-selector`, so this operator does not reconcile it.
         NotWatched,
         /// See [`Reason::CredentialsNotFound`].
@@ -281,6 +333,26 @@ words! {
         VpcEndpointStale,
         /// See [`Reason::OutputNotWritten`].
         OutputNotWritten,
+        /// See [`Reason::Rejected`].
+        Rejected,
+        /// See [`Reason::ServiceNotFound`].
+        ServiceNotFound,
+        /// See [`Reason::ServiceRefNotAllowed`].
+        ServiceRefNotAllowed,
+        /// See [`Reason::ServiceLost`].
+        ServiceLost,
+        /// See [`Reason::ServiceExists`].
+        ServiceExists,
+        /// See [`Reason::EndpointExists`].
+        EndpointExists,
+        /// See [`Reason::BeingRemoved`].
+        BeingRemoved,
+        /// See [`Reason::Conflict`].
+        Conflict,
+        /// See [`Reason::InUse`].
+        InUse,
+        /// See [`Reason::EndpointsAttached`].
+        EndpointsAttached,
         /// See [`Reason::InvalidSpec`].
         InvalidSpec,
         /// The object cannot be read: it is neither acted on nor released until what the message names is corrected.

@@ -31,6 +31,9 @@ fn subject(all: &[Condition], condition: &Condition) -> Option<Reason> {
         ConditionType::ApiSunset => Some(condition.reason),
         ConditionType::EndpointServiceAvailable
         | ConditionType::EndpointConnected
+        | ConditionType::ServiceAvailable
+        | ConditionType::ServiceReady
+        | ConditionType::ConnectionStringsReady
         | ConditionType::Suspended => None,
     }
 }

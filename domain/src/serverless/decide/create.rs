@@ -11,8 +11,7 @@ use crate::serverless::ownership::{ClaimReading, marked_comment};
 
 use super::{
     absent_twice, act, confirm_absence, confirmed, is_held, may_write, open_attempts, ours, recorded_state,
-    refused, remaining_lag, remaining_uncertainty, rest, restore_claim, retry_write, rival,
-    youngest_unsettled,
+    refused, remaining_lag, remaining_uncertainty, rest, restore_claim, rival, youngest_unsettled,
 };
 
 /// `lost` is the recorded endpoint that two listings have shown to be gone.
@@ -36,7 +35,7 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
         return rest(State::Creating(Creating::AwaitingPredecessor(predecessor.id.clone())), Requeue::Poll);
     }
     if let Some(fault) = refused(o) {
-        let requeue = retry_write(&fault);
+        let requeue = Requeue::after_refusal(&fault);
         return rest(State::Creating(Creating::Refused(fault)), requeue);
     }
     if let Some(create) = send_claimed(o, spec) {

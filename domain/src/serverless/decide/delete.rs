@@ -15,7 +15,7 @@ use crate::serverless::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
     absent_twice, act, confirm_absence, is_protected, open_attempts, ours, record_created, refused,
-    remaining_lag, remaining_uncertainty, rest, retry, retry_write, unconfirmed,
+    remaining_lag, remaining_uncertainty, rest, unconfirmed,
 };
 
 pub(super) fn decide(o: &Observed) -> Decision {
@@ -53,9 +53,9 @@ fn remove(o: &Observed, spec: &Spec) -> Decision {
     match (&o.listing, refused(o)) {
         (Listing::NotFetched, _) => act(Step::List, State::Deleting(Deleting::InProgress)),
         (Listing::Failed(fault), _) if fault.kind.reports_gone() => gone(o, fault),
-        (Listing::Failed(fault), _) => blocked(fault.clone(), retry(fault)),
+        (Listing::Failed(fault), _) => blocked(fault.clone(), Requeue::after_fault(fault)),
         (_, Some(fault)) => {
-            let requeue = retry_write(&fault);
+            let requeue = Requeue::after_refusal(&fault);
             blocked(fault, requeue)
         }
         // A listing proves nothing about a write whose response came after it was sent.
@@ -113,7 +113,10 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
 /// Restores our mark, because only an endpoint that carries it is deleted. Remembered credentials cannot do that.
 fn restore_mark(o: &Observed, spec: &Spec, id: &EndpointId) -> Decision {
     if let CredentialsInUse::Remembered(fault) = &o.credentials {
-        return rest(State::Deleting(Deleting::MarkMissing(id.clone(), fault.clone())), retry(fault));
+        return rest(
+            State::Deleting(Deleting::MarkMissing(id.clone(), fault.clone())),
+            Requeue::after_fault(fault),
+        );
     }
     let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
     let step = Step::Update { id: id.clone(), comment: Some(comment), vpc_endpoint: None };

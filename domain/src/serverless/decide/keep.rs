@@ -15,7 +15,7 @@ use crate::token::Token;
 
 use super::{
     absent_twice, act, confirm_absence, confirmed, create, may_write, ours, recorded_state, refused,
-    remaining_uncertainty, rest, retry_write, rival,
+    remaining_uncertainty, rest, rival,
 };
 
 /// An excess endpoint is deleted at most this often, so that two owners that share one cluster id cannot destroy each other's
@@ -192,7 +192,7 @@ fn settle(o: &Observed, spec: &Spec, state: Recorded) -> Decision {
         _ => false,
     };
     let requeue = match (&state.refused, &state.endpoint.status) {
-        (Some(fault), _) => retry_write(fault),
+        (Some(fault), _) => Requeue::after_refusal(fault),
         // What was just written has yet to show.
         _ if state.unconfirmed || !may_write(o) => Requeue::Poll,
         (_, EndpointStatus::Available) if state.endpoint.service_name.is_none() => Requeue::Poll,

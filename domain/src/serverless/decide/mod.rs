@@ -22,9 +22,6 @@ use crate::serverless::observed::{Attempt, AttemptOutcome, Listing, Observed, Ow
 use crate::serverless::ownership::{ClaimReading, Nonce, mark_of};
 use crate::status::Message;
 
-/// How often a Secret is read again whose key Atlas does not accept, or that was missing once. Secrets are not watched.
-const SECRET_RECHECK: Duration = Duration::from_secs(15);
-
 /// Returns what to do about what was observed.
 #[must_use]
 pub fn decide(o: &Observed) -> Decision {
@@ -52,7 +49,7 @@ fn decide_live(o: &Observed) -> Decision {
         Listing::NotFetched => list(o),
         Listing::Failed(fault) => match unconfirmed(o, fault) {
             Some(remaining) => rest(State::Unconfirmed(fault.clone()), Requeue::After(remaining)),
-            None => rest(State::ListingFailed(fault.clone()), retry(fault)),
+            None => rest(State::ListingFailed(fault.clone()), Requeue::after_fault(fault)),
         },
         Listing::Fetched(listing) => match &o.object.recorded {
             Some(recorded) => keep::decide(o, spec, listing, recorded),
@@ -103,30 +100,6 @@ fn unconfirmed(o: &Observed, fault: &Fault) -> Option<Duration> {
         if age.is_zero() { o.times.confirm_gap.max(Duration::from_millis(1)) } else { o.times.confirm_gap };
     let remaining = gap.saturating_sub(age);
     (fault.kind.reports_gone() && !remaining.is_zero()).then_some(remaining)
-}
-
-/// Returns when to retry after `fault`: at the object's own interval if it is final, and as often as Secrets are read if a
-/// corrected Secret would help.
-fn retry(fault: &Fault) -> Requeue {
-    match fault.kind {
-        kind if kind.reports_gone() => Requeue::Interval,
-        // The credential store decides when it reads this Secret next: ever more rarely while it stays missing.
-        FaultKind::CredentialsNotFound => {
-            Requeue::After(fault.retry_after.filter(|pause| !pause.is_zero()).unwrap_or(SECRET_RECHECK))
-        }
-        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => {
-            Requeue::After(SECRET_RECHECK)
-        }
-        _ => Requeue::Retry(fault.retry_after.unwrap_or(Duration::ZERO)),
-    }
-}
-
-/// Returns when to retry a write that was refused. Credentials that may read but not write wait for a user to grant the role.
-fn retry_write(fault: &Fault) -> Requeue {
-    match fault.kind {
-        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Requeue::Await,
-        _ => retry(fault),
-    }
 }
 
 /// Records an endpoint that our POST created and that no status carries yet, before anything else, under the claim of that

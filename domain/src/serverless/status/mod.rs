@@ -14,7 +14,6 @@ use std::time::Duration;
 
 pub use fields::EndpointFields;
 pub(crate) use progress::has_vpc_endpoint;
-use progress::{Progress, Summary};
 use summary::summarize;
 
 use crate::fault::FaultKind;
@@ -22,7 +21,7 @@ use crate::ids::VpcEndpointId;
 use crate::serverless::decision::{Decision, State, Step};
 use crate::serverless::endpoint::Endpoint;
 use crate::serverless::observed::{Listing, Observed, Stage};
-use crate::status::{Condition, ConditionType, Message, Reason};
+use crate::status::{Condition, ConditionType, Message, Progress, Reason, Summary, suspended};
 use crate::sunset::Sunset;
 
 /// What the status shows.
@@ -103,34 +102,12 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     let summary = summarize(o, &decision.state);
     let working = deadline::stage(o, endpoint, &summary);
     let late = working.is_some_and(|stage| deadline::is_late(o, endpoint, stage));
-    let summary = if late { deadline::overdue(summary) } else { summary };
-    let mut conditions = vec![
-        Condition {
-            kind: ConditionType::Ready,
-            status: summary.ready,
-            reason: summary.reason,
-            message: summary.message.clone(),
-        },
-        synced(o, &summary),
-        recorded::service(known),
-        recorded::connected(known),
-    ];
-    let progress = match summary.progress {
-        Progress::Settled => None,
-        Progress::Stalled if late => Some((ConditionType::Stalled, Reason::ProgressDeadlineExceeded)),
-        Progress::Stalled => Some((ConditionType::Stalled, summary.reason)),
-        Progress::Working | Progress::Waiting if summary.unsynced.is_some() => {
-            Some((ConditionType::Reconciling, Reason::ProgressingWithRetry))
-        }
-        Progress::Working | Progress::Waiting => Some((ConditionType::Reconciling, Reason::Progressing)),
-    };
-    if let Some((kind, reason)) = progress {
-        conditions.push(Condition { kind, status: true, reason, message: summary.message });
-    }
+    let summary = if late { summary.overdue() } else { summary };
+    let mut conditions = summary.ready_and_synced(synced(o));
+    conditions.extend([recorded::service(known), recorded::connected(known)]);
+    conditions.extend(summary.work_condition(late));
     if o.spec.as_ref().is_ok_and(|spec| spec.suspend) && !o.object.deleting {
-        let message = "spec.suspend is true: nothing is created, changed or polled".into();
-        let (kind, reason) = (ConditionType::Suspended, Reason::SuspendRequested);
-        conditions.push(Condition { kind, status: true, reason, message });
+        conditions.push(suspended());
     }
     conditions.extend(sunset(o));
     // One response that may be wrong changes no condition. Where there are none yet, they report what has to be confirmed.
@@ -182,25 +159,14 @@ fn sunset(o: &Observed) -> Option<Condition> {
     Some(Condition { kind, status: true, reason: Reason::SunsetAnnounced, message: message.into() })
 }
 
-fn synced(o: &Observed, summary: &Summary) -> Condition {
-    let kind = ConditionType::Synced;
-    match &summary.unsynced {
-        None => Condition {
-            kind,
-            status: true,
-            reason: Reason::ReconcileSucceeded,
-            message: match &o.listing {
-                Listing::NotFetched if o.spec.as_ref().is_ok_and(|spec| spec.suspend) => {
-                    "spec.suspend is true: no request is sent to Atlas"
-                }
-                Listing::Failed(_) => "Atlas responded to the last request",
-                Listing::NotFetched | Listing::Fetched(_) => "the last request to Atlas succeeded",
-            }
-            .into(),
-        },
-        Some((reason, message)) => {
-            Condition { kind, status: false, reason: *reason, message: message.clone() }
+/// Returns the message of `Synced` while nothing failed.
+fn synced(o: &Observed) -> &'static str {
+    match &o.listing {
+        Listing::NotFetched if o.spec.as_ref().is_ok_and(|spec| spec.suspend) => {
+            "spec.suspend is true: no request is sent to Atlas"
         }
+        Listing::Failed(_) => "Atlas responded to the last request",
+        Listing::NotFetched | Listing::Fetched(_) => "the last request to Atlas succeeded",
     }
 }
 

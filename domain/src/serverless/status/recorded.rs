@@ -7,8 +7,8 @@ use crate::serverless::endpoint::{Endpoint, EndpointStatus, UsableService, is_se
 use crate::serverless::observed::{Observed, ReadyWhen, Spec, WriteOutcome};
 use crate::status::Message;
 
-use super::progress::{Progress, Summary, describe};
-use super::{Condition, ConditionType, EndpointView, Reason, has_service};
+use super::progress::describe;
+use super::{Condition, ConditionType, EndpointView, Progress, Reason, Summary, has_service};
 
 pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
     let spec = match &o.spec {
@@ -20,7 +20,7 @@ pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
             "the listing does not show endpoint {} as the status does; a second listing has to confirm it",
             state.endpoint.id
         );
-        return Summary::unconfirmed(o, Reason::Adopting, message);
+        return Summary::unconfirmed(&o.object.reported, Reason::Adopting, message);
     }
     let mut summary = apply_ready_when(spec, &state.endpoint, by_status(o, spec, state));
     if let Some(fault) = &state.refused {

@@ -2,8 +2,8 @@
 //!
 //! Does not know how these become conditions.
 
-use super::progress::{Progress, Summary, describe, has_vpc_endpoint};
-use super::{ConditionType, Reason, recorded};
+use super::progress::{describe, has_vpc_endpoint};
+use super::{ConditionType, Progress, Reason, Summary, recorded};
 use crate::fault::Fault;
 use crate::serverless::decision::{Creating, Deleting, Rival, State};
 use crate::serverless::endpoint::EndpointId;
@@ -18,7 +18,7 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
         State::ListingFailed(fault) => listing_failed(o, fault),
         State::Unconfirmed(fault) => {
             let message = fault.message().then("; a second response has to confirm it");
-            Summary::unconfirmed(o, Reason::Creating, message)
+            Summary::unconfirmed(&o.object.reported, Reason::Creating, message)
         }
         State::Creating(creating) => creating_summary(o, creating),
         State::Recorded(state) => recorded::summary(o, state),
@@ -107,7 +107,7 @@ fn suspended(o: &Observed) -> Summary {
 fn listing_failed(o: &Observed, fault: &Fault) -> Summary {
     let (reason, message) = (Reason::of(fault.kind), describe(o, fault));
     let progress = Progress::after(fault);
-    match Summary::of_ready_object(o).filter(|_| progress != Progress::Stalled) {
+    match Summary::of_ready_object(&o.object.reported).filter(|_| progress != Progress::Stalled) {
         Some(kept) => Summary { unsynced: Some((reason, message)), ..kept },
         None => Summary::failing(reason, message, progress),
     }

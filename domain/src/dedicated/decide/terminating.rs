@@ -1,0 +1,84 @@
+//! The object is being deleted: remove what it may remove, make sure that it is gone, then release the object.
+//!
+//! This file never releases an object while a request of it may still take effect, and never deletes what the object did not record.
+
+use crate::requeue::Requeue;
+
+use super::super::decision::{Decision, Deleting, State, Step};
+use super::super::life::{Entry, Sort};
+use super::super::observed::{Listing, Observed, ServiceRef, Shown, Subject};
+use super::{act, delete, landed, record_created, remaining, rest, retained};
+
+pub(super) fn decide(o: &Observed) -> Decision {
+    let removing = State::Deleting(Deleting::InProgress);
+    if !o.object.finalizer {
+        return rest(removing, Requeue::OnChange);
+    }
+    if let Some(record) = record_created(o) {
+        return record;
+    }
+    if let Err(why) = &o.spec {
+        // Our finalizer shows that the spec once was valid, so there may be something in Atlas.
+        return rest(State::Invalid(why.clone()), Requeue::OnChange);
+    }
+    let deletable = o.object.entries.iter().find(|entry| retained(o, entry).is_none());
+    let open = remaining(o);
+    if let (Some(remaining), None) = (open, &deletable) {
+        // The clock suffices, but what has landed is looked for.
+        let waiting = rest(State::Deleting(Deleting::AwaitingOutcome(remaining)), Requeue::After(remaining));
+        return match (&o.listing, unreachable(o)) {
+            (_, Some(_)) | (Listing::Failed(_), None) => waiting,
+            (Listing::NotFetched, None) => act(Step::List, waiting.state),
+            (Listing::Fetched(shown), None) => record_landed(o, shown).unwrap_or_else(|| {
+                rest(State::Deleting(Deleting::AwaitingOutcome(remaining)), Requeue::Poll)
+            }),
+        };
+    }
+    let is_in_use = !o.others.users.is_empty();
+    if is_in_use && open.is_none() {
+        return rest(State::Deleting(Deleting::InUse(o.others.users.clone())), Requeue::Interval);
+    }
+    let Some(entry) = deletable else { return act(Step::Release, removing) };
+    if let Some(why) = unreachable(o) {
+        return rest(State::Deleting(Deleting::Unreachable(why)), Requeue::Interval);
+    }
+    match &o.listing {
+        Listing::NotFetched => act(Step::List, removing),
+        Listing::Failed(fault) => {
+            rest(State::Deleting(Deleting::Failed(fault.clone())), Requeue::after_fault(fault))
+        }
+        Listing::Fetched(shown) => remove(o, shown, entry),
+    }
+}
+
+/// Returns why nothing can be requested about the services, if it is so.
+fn unreachable(o: &Observed) -> Option<String> {
+    match &o.subject {
+        Subject::Endpoint { service: ServiceRef::NotAllowed(object), .. } => {
+            Some(format!("{object} does not allow references from this namespace any more"))
+        }
+        Subject::Endpoint { service: ServiceRef::Missing { object, known: None }, .. } => {
+            Some(format!("{object} does not exist, so that its project is not known"))
+        }
+        Subject::Nothing(_) => Some("the spec is invalid".to_owned()),
+        Subject::Service(_) | Subject::Endpoint { .. } => None,
+    }
+}
+
+/// Records what an open claim aimed at, if it is there and may be deleted.
+fn record_landed(o: &Observed, shown: &Shown) -> Option<Decision> {
+    let entry = landed(o, shown, true).filter(|entry| o.may_delete(entry))?;
+    Some(act(Step::Record(entry, None), State::Deleting(Deleting::InProgress)))
+}
+
+fn remove(o: &Observed, shown: &Shown, entry: &Entry) -> Decision {
+    if let Some(record) = record_landed(o, shown) {
+        return record;
+    }
+    let attached = shown.service(&entry.life.service).filter(|_| o.sort() == Sort::Service);
+    if let Some(service) = attached.filter(|service| !service.endpoint_ids.is_empty()) {
+        let attached = Deleting::EndpointsAttached(service.endpoint_ids.clone());
+        return rest(State::Deleting(attached), Requeue::Await);
+    }
+    delete(o, shown, &entry.life, State::Deleting)
+}

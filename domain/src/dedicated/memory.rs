@@ -1,0 +1,186 @@
+//! What one process remembers of one object, updated as it observes.
+//!
+//! Instants are durations since boot on a clock that counts suspend; they are arguments and never read here. Safety never depends on this
+//! memory after a restart: whatever is missing only makes the rules wait longer. The claims of others, and of earlier objects, are in
+//! [`names`](super::names).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::claim::Nonce;
+use crate::confirmation::Run;
+use crate::deadline::{Stage, WorkTime};
+use crate::instant::{SinceBoot, Stamp};
+use crate::reconcile::{WriteFailure, WriteOutcome};
+use crate::times::Times;
+
+use super::claim::Target;
+use super::decision::{Decision, Doubt};
+use super::life::Life;
+use super::names::SeenAttempt;
+use super::observed::{Attempt, AttemptOutcome, MemorySnapshot, Object};
+
+/// How many outcomes are kept of attempts that are not the current one. One is enough for the rules; others may be claimed beside it.
+const MAX_OUTCOMES: usize = 8;
+
+/// How many responses to a DELETE are kept.
+const MAX_DELETE_RESPONSES: usize = 16;
+
+/// The memory of one object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Memory {
+    /// What became of the attempts of this process.
+    outcomes: BTreeMap<Nonce, (Target, Stamped, AttemptOutcome)>,
+    /// The first entry, and since when.
+    recorded: Option<(Life, SinceBoot)>,
+    doubt: Option<(Doubt, Run)>,
+    deleted: BTreeMap<Life, SinceBoot>,
+    working: WorkTime,
+}
+
+/// When an attempt was claimed, by both clocks.
+type Stamped = (SinceBoot, Duration);
+
+impl Memory {
+    /// Records what a read shows of the object.
+    pub fn observe(&mut self, object: &Object, now: SinceBoot) {
+        let first = object.entries.first().map(|entry| &entry.life);
+        if self.recorded.as_ref().map(|(life, _)| life) != first {
+            self.recorded = first.map(|life| (life.clone(), now));
+        }
+        self.outcomes.retain(|_, (.., outcome)| match outcome {
+            AttemptOutcome::Created(life) => object.entries.iter().all(|entry| entry.life != *life),
+            _ => true,
+        });
+        self.deleted.retain(|life, _| object.entries.iter().any(|entry| entry.life == *life));
+    }
+
+    /// Begins an attempt that this process is about to claim.
+    pub fn begin_claim(&mut self, nonce: Nonce, target: Target, now: Stamp) {
+        self.outcomes.insert(nonce, (target, (now.boot, now.day), AttemptOutcome::NotSent));
+        while self.outcomes.len() > MAX_OUTCOMES {
+            let oldest = self.outcomes.iter().min_by_key(|(_, (_, since, _))| *since);
+            let Some(oldest) = oldest.map(|(nonce, _)| nonce.clone()) else { return };
+            self.outcomes.remove(&oldest);
+        }
+    }
+
+    /// Records how the claim ended, if it `failed`. One that may have been applied nevertheless is not sent.
+    pub fn claimed(&mut self, nonce: &Nonce, failed: Option<WriteFailure>) {
+        if failed.is_some() {
+            self.settle(nonce);
+        }
+    }
+
+    /// Begins to send the request of a claimed attempt. Returns when it was claimed; `None` if it was sent before: a nonce is sent
+    /// once.
+    pub fn begin_send(&mut self, nonce: &Nonce) -> Option<Stamp> {
+        let (_, (boot, day), outcome) = self.outcomes.get_mut(nonce)?;
+        if *outcome != AttemptOutcome::NotSent {
+            return None;
+        }
+        *outcome = AttemptOutcome::Unknown;
+        self.doubt = None;
+        Some(Stamp { boot: *boot, day: *day })
+    }
+
+    /// Marks an attempt that has no further effect.
+    pub fn settle(&mut self, nonce: &Nonce) {
+        if let Some((.., outcome)) = self.outcomes.get_mut(nonce) {
+            *outcome = AttemptOutcome::Settled;
+        }
+    }
+
+    /// Gives up what was claimed and not sent: it never will be.
+    pub fn give_up(&mut self) {
+        for (.., outcome) in self.outcomes.values_mut() {
+            if *outcome == AttemptOutcome::NotSent {
+                *outcome = AttemptOutcome::Settled;
+            }
+        }
+    }
+
+    /// Records that the attempt created this, which is not recorded yet.
+    pub fn created(&mut self, nonce: &Nonce, life: Life) {
+        if let Some((.., outcome)) = self.outcomes.get_mut(nonce) {
+            *outcome = AttemptOutcome::Created(life);
+        }
+    }
+
+    /// Records the response to a DELETE: Atlas accepted it, or knows no such thing.
+    pub fn deleted(&mut self, life: Life, now: SinceBoot) {
+        self.deleted.insert(life, now);
+        while self.deleted.len() > MAX_DELETE_RESPONSES {
+            let oldest = self.deleted.iter().min_by_key(|(_, since)| **since).map(|(life, _)| life.clone());
+            let Some(oldest) = oldest else { return };
+            self.deleted.remove(&oldest);
+        }
+    }
+
+    /// Continues or begins the run of listings that contradict the status, with the listing sent at `seen`.
+    pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot, times: &Times) {
+        let before = self.doubt.take();
+        self.doubt = decision.doubt.clone().map(|doubt| {
+            let run = before.filter(|(known, run)| *known == doubt && run.goes_on(seen, times));
+            let run = run.map_or(Run::begin(seen), |(_, run)| run.until_disproved(seen, times));
+            (doubt, run)
+        });
+    }
+
+    /// Records the stage of work that was reported.
+    pub fn working(&mut self, stage: Option<Stage>, overdue: Option<Duration>, now: SinceBoot) {
+        self.working.reported(stage, overdue, now);
+    }
+
+    /// Returns what is remembered, with ages as of `at`: when the listing was sent, if there is one. The age of an attempt that is
+    /// claimed and not sent is measured at `now`, because its deadline goes on.
+    #[must_use]
+    pub fn snapshot(
+        &self,
+        object: &Object,
+        seen: Vec<SeenAttempt>,
+        (at, now): (SinceBoot, SinceBoot),
+        last_write: WriteOutcome,
+    ) -> MemorySnapshot {
+        let age = |since: SinceBoot| at.saturating_sub(since);
+        let mut attempts: BTreeMap<_, _> = seen
+            .into_iter()
+            .map(|SeenAttempt { nonce, target, since }| {
+                let attempt = Attempt {
+                    nonce: nonce.clone(),
+                    target,
+                    age: age(since),
+                    outcome: AttemptOutcome::Unknown,
+                };
+                (nonce, attempt)
+            })
+            .collect();
+        if let Some(nonce) = object.claim.nonce() {
+            // What the watch has not shown yet.
+            attempts.entry(nonce.clone()).or_insert_with(|| Attempt {
+                nonce: nonce.clone(),
+                target: object.claim.target().cloned(),
+                age: Duration::ZERO,
+                outcome: AttemptOutcome::Unknown,
+            });
+        }
+        for (nonce, (target, (since, _), outcome)) in &self.outcomes {
+            let at = if *outcome == AttemptOutcome::NotSent { now } else { at };
+            let attempt = Attempt {
+                nonce: nonce.clone(),
+                target: Some(target.clone()),
+                age: at.saturating_sub(*since),
+                outcome: outcome.clone(),
+            };
+            attempts.insert(nonce.clone(), attempt);
+        }
+        MemorySnapshot {
+            attempts: attempts.into_values().collect(),
+            recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| age(*since)),
+            doubt: self.doubt.clone().map(|(doubt, run)| (doubt, age(run.since))),
+            deleted: self.deleted.iter().map(|(life, since)| (life.clone(), age(*since))).collect(),
+            working: self.working.lasted(now),
+            last_write,
+        }
+    }
+}

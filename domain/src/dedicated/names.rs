@@ -1,0 +1,609 @@
+//! What the objects of both kinds name, as their watches show it: rivals, heirs and users of what one of them is about to change, and
+//! the claims that this process has seen.
+//!
+//! Two objects may name one service or one endpoint, and Atlas cannot say whose it is. This index never decides: it says who else is
+//! there. A claim that was seen stays until its request can no longer take effect, whatever becomes of its object.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use crate::bounded_map::BoundedMap;
+use crate::claim::Nonce;
+use crate::instant::SinceBoot;
+use crate::times::Times;
+use crate::token::Token;
+
+use super::claim::Target;
+use super::endpoint::CloudEndpointId;
+use super::life::{Life, Sort};
+use super::service::{ServiceId, ServiceKey};
+
+/// The maximum number of objects that a message names.
+const MAX_NAMED: usize = 5;
+
+/// Names of an object in its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// The endpoint service that an endpoint refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ServiceName {
+    /// By its natural key.
+    Key(ServiceKey),
+    /// By the object that declares it.
+    Object(ObjectName),
+}
+
+/// What an object declares, as far as its spec alone shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Declares {
+    /// Nothing that can be read.
+    Nothing,
+    /// A service.
+    Service(ServiceKey),
+    /// An endpoint at a service; `None` until its reference is resolved.
+    Endpoint(ServiceName, Option<CloudEndpointId>),
+}
+
+/// One object, as far as others depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectNames {
+    /// Its names.
+    pub object: ObjectName,
+    /// Its uid.
+    pub uid: String,
+    /// Its resourceVersion, if that is a number: versions of one resource are ordered.
+    pub version: Option<u64>,
+    /// When it was created, in seconds since 1970.
+    pub created: i64,
+    /// It is being deleted.
+    pub is_deleting: bool,
+    /// It writes nothing to Atlas, so it rules over nothing.
+    pub is_observing: bool,
+    /// What its spec declares.
+    pub declares: Declares,
+    /// The lives that its status records.
+    pub records: Vec<Life>,
+    /// Its claim, if it is one of this name or cannot be read, and whether its status says that it is settled.
+    pub claim: Option<(Nonce, Option<Target>, bool)>,
+    /// What it offers to endpoints, if it declares a service.
+    pub offer: Option<Offer>,
+}
+
+/// What an object that declares a service offers to the endpoints that refer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The key of the service.
+    pub key: ServiceKey,
+    /// The service that it has recorded.
+    pub recorded: Option<ServiceId>,
+    /// The Secret with its credentials, in its own namespace; `None`: the operator's default.
+    pub secret: Option<String>,
+    /// The other namespaces that may refer to it; `*`: all.
+    pub allowed_namespaces: Vec<String>,
+}
+
+impl Offer {
+    /// Returns `true` if objects of `namespace` may refer to the service of `owner`.
+    #[must_use]
+    pub fn allows(&self, owner: &ObjectName, namespace: &str) -> bool {
+        owner.namespace == namespace
+            || self.allowed_namespaces.iter().any(|allowed| allowed == namespace || allowed == "*")
+    }
+}
+
+/// By what an object is found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum IndexKey {
+    Service(ServiceKey),
+    ServiceLife(ServiceId),
+    Endpoint(CloudEndpointId),
+    Object(ObjectName),
+}
+
+/// A claim that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SeenClaim {
+    token: Token,
+    /// What it may write to; nothing if the claim cannot be read.
+    writes: Option<IndexKey>,
+    target: Option<Target>,
+    since: SinceBoot,
+    /// The namespace of its object.
+    namespace: String,
+    /// The object had recorded something.
+    has_records: bool,
+}
+
+/// The objects of one kind.
+#[derive(Default)]
+struct Objects {
+    all: HashMap<Token, ObjectNames>,
+    by_key: HashMap<IndexKey, BTreeSet<Token>>,
+    claims: BoundedMap<Nonce, SeenClaim>,
+    claims_by_key: HashMap<IndexKey, BTreeSet<Nonce>>,
+    claims_by_token: HashMap<Token, BTreeSet<Nonce>>,
+}
+
+/// The objects of both kinds.
+#[derive(Default)]
+pub struct Names {
+    services: Objects,
+    endpoints: Objects,
+}
+
+/// Other objects that name the same thing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rivalry {
+    /// An older object that names it, described, and whether that is being deleted.
+    pub older: Option<(String, bool)>,
+    /// How long a request that another object has claimed may still take effect.
+    pub busy: Option<Duration>,
+    /// A living object whose spec names it, described.
+    pub heir: Option<String>,
+}
+
+/// A claim of this object that was seen, its current one or an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenAttempt {
+    /// Its nonce.
+    pub nonce: Nonce,
+    /// What it is to do, if that can be read.
+    pub target: Option<Target>,
+    /// When this process saw it first.
+    pub since: SinceBoot,
+}
+
+/// What other objects contribute to a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Others {
+    /// Others that name what the spec declares.
+    pub declared: Rivalry,
+    /// Others that name what is recorded.
+    pub recorded: Vec<(Life, Rivalry)>,
+    /// Objects that use the service, described.
+    pub users: Vec<String>,
+    /// The claims of this name that were seen.
+    pub attempts: Vec<SeenAttempt>,
+    /// The watch shows the object as it was read, with this uid.
+    pub is_current: bool,
+    /// The watch shows this claim on it.
+    pub claim: Option<Nonce>,
+    /// The watch shows that it is being deleted.
+    pub is_deleting: bool,
+}
+
+impl ObjectNames {
+    /// Returns the keys by which others find the object.
+    fn keys(&self) -> Vec<IndexKey> {
+        let mut keys = Vec::new();
+        match &self.declares {
+            Declares::Nothing => {}
+            Declares::Service(key) => {
+                keys.extend([IndexKey::Service(key.clone()), IndexKey::Object(self.object.clone())]);
+            }
+            Declares::Endpoint(service, id) => {
+                keys.push(match service {
+                    ServiceName::Key(key) => IndexKey::Service(key.clone()),
+                    ServiceName::Object(object) => IndexKey::Object(object.clone()),
+                });
+                keys.extend(id.clone().map(IndexKey::Endpoint));
+            }
+        }
+        for life in self.records.iter().chain(self.open_target().and_then(Target::life)) {
+            keys.push(IndexKey::ServiceLife(life.service.clone()));
+            keys.extend(life.endpoint.clone().map(IndexKey::Endpoint));
+        }
+        keys
+    }
+
+    fn open_target(&self) -> Option<&Target> {
+        self.claim.as_ref().filter(|(.., settled)| !settled).and_then(|(_, target, _)| target.as_ref())
+    }
+
+    /// Returns what a claim with this target may write to.
+    fn writes(&self, target: Option<&Target>) -> Option<IndexKey> {
+        match (&self.declares, target?.life().and_then(|life| life.endpoint.clone())) {
+            (_, Some(endpoint)) => Some(IndexKey::Endpoint(endpoint)),
+            (Declares::Service(key), None) => Some(IndexKey::Service(key.clone())),
+            _ => None,
+        }
+    }
+
+    fn described(&self, sort: Sort) -> String {
+        let kind = match sort {
+            Sort::Service => "PrivateEndpointService",
+            Sort::Endpoint => "PrivateEndpoint",
+        };
+        let ObjectName { namespace, name } = &self.object;
+        format!("{kind} {namespace}/{name}")
+    }
+
+    /// Returns the age, by which the older of two is found.
+    fn age(&self) -> (i64, &str) {
+        (self.created, &self.uid)
+    }
+
+    /// Returns `true` if this object counts for an `other` one that names the same: it is in the same namespace, or has recorded something,
+    /// for which its credentials had to work. Anybody may name what belongs to others.
+    fn counts_for(&self, other: &Self) -> bool {
+        self.object.namespace == other.object.namespace || !self.records.is_empty()
+    }
+
+    fn records(&self, life: &Life) -> bool {
+        self.records.contains(life) || self.open_target().and_then(Target::life) == Some(life)
+    }
+}
+
+impl Objects {
+    fn insert(&mut self, token: &Token, names: ObjectNames, now: SinceBoot) -> bool {
+        if let Some(known) = self.all.get(token)
+            && known.uid == names.uid
+            && known.version.zip(names.version).is_some_and(|(known, new)| new < known)
+        {
+            return false;
+        }
+        self.unlink(token);
+        if let Some((nonce, target, settled)) = &names.claim {
+            if *settled {
+                self.drop_claim(nonce);
+            } else if self.claims.get(nonce).is_none() {
+                let writes = names.writes(target.as_ref());
+                let seen = SeenClaim {
+                    token: token.clone(),
+                    writes,
+                    target: target.clone(),
+                    since: now,
+                    namespace: names.object.namespace.clone(),
+                    has_records: !names.records.is_empty(),
+                };
+                self.keep_claim(nonce, seen);
+            }
+        }
+        for key in names.keys() {
+            self.by_key.entry(key).or_default().insert(token.clone());
+        }
+        self.all.insert(token.clone(), names);
+        true
+    }
+
+    /// Removes an object from the index, its claims excepted.
+    fn unlink(&mut self, token: &Token) -> Option<ObjectNames> {
+        let names = self.all.remove(token)?;
+        for key in names.keys() {
+            remove_from(&mut self.by_key, &key, token);
+        }
+        Some(names)
+    }
+
+    fn keep_claim(&mut self, nonce: &Nonce, seen: SeenClaim) {
+        if let Some(key) = &seen.writes {
+            self.claims_by_key.entry(key.clone()).or_default().insert(nonce.clone());
+        }
+        self.claims_by_token.entry(seen.token.clone()).or_default().insert(nonce.clone());
+        // A namespace with more open claims than that loses the oldest of its own.
+        let namespace = seen.namespace.clone();
+        self.claims.insert(&namespace, nonce.clone(), seen);
+    }
+
+    fn drop_claim(&mut self, nonce: &Nonce) {
+        let Some(SeenClaim { token, writes, .. }) = self.claims.remove(nonce) else { return };
+        remove_from(&mut self.claims_by_token, &token, nonce);
+        if let Some(key) = writes {
+            remove_from(&mut self.claims_by_key, &key, nonce);
+        }
+    }
+
+    /// Drops the claims that can no longer take effect, but for those that objects carry.
+    fn prune(&mut self, times: &Times, now: SinceBoot) {
+        let Self { all, claims, claims_by_key, claims_by_token, .. } = self;
+        let carried: BTreeSet<_> =
+            all.values().filter_map(|names| names.claim.as_ref().map(|(nonce, ..)| nonce)).collect();
+        let is_over = |nonce: &Nonce, since: SinceBoot| {
+            now.saturating_sub(since) >= times.uncertainty && !carried.contains(nonce)
+        };
+        let all_seen = claims_by_token.values().flatten();
+        let over: Vec<_> = all_seen
+            .filter(|nonce| claims.get(nonce).is_none_or(|seen| is_over(nonce, seen.since)))
+            .cloned()
+            .collect();
+        for nonce in over {
+            claims.remove(&nonce);
+            for nonces in claims_by_key.values_mut().chain(claims_by_token.values_mut()) {
+                nonces.remove(&nonce);
+            }
+        }
+        claims_by_key.retain(|_, nonces| !nonces.is_empty());
+        claims_by_token.retain(|_, nonces| !nonces.is_empty());
+    }
+
+    fn found(&self, key: &IndexKey) -> impl Iterator<Item = (&Token, &ObjectNames)> {
+        let tokens = self.by_key.get(key).into_iter().flatten();
+        tokens.filter_map(|token| self.all.get_key_value(token))
+    }
+
+    /// Returns how long a claim of another object on this key may still take effect.
+    fn busy(
+        &self,
+        key: &IndexKey,
+        (token, own): (&Token, &ObjectNames),
+        (times, now): (&Times, SinceBoot),
+    ) -> Option<Duration> {
+        let nonces = self.claims_by_key.get(key).into_iter().flatten();
+        let others = nonces.filter_map(|nonce| self.claims.get(nonce)).filter(|seen| {
+            seen.token != *token && (seen.has_records || seen.namespace == own.object.namespace)
+        });
+        let remaining = others.map(|seen| times.uncertainty.saturating_sub(now.saturating_sub(seen.since)));
+        remaining.max().filter(|remaining| !remaining.is_zero())
+    }
+}
+
+fn remove_from<K: Eq + std::hash::Hash, V: Ord>(map: &mut HashMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(values) = map.get_mut(key) {
+        values.remove(value);
+        if values.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+/// Describes the objects that were found; beyond a few, only their number.
+fn described<'a>(found: impl Iterator<Item = &'a ObjectNames>, sort: Sort) -> Vec<String> {
+    let all: BTreeSet<_> = found.map(|names| names.described(sort)).collect();
+    let more = all.len().saturating_sub(MAX_NAMED);
+    let mut texts: Vec<_> = all.into_iter().take(MAX_NAMED).collect();
+    if more > 0 {
+        texts.push(format!("{more} more"));
+    }
+    texts
+}
+
+impl Names {
+    fn of(&self, sort: Sort) -> &Objects {
+        match sort {
+            Sort::Service => &self.services,
+            Sort::Endpoint => &self.endpoints,
+        }
+    }
+
+    fn of_mut(&mut self, sort: Sort) -> &mut Objects {
+        match sort {
+            Sort::Service => &mut self.services,
+            Sort::Endpoint => &mut self.endpoints,
+        }
+    }
+
+    /// Records an object as a watch, a list or a write shows it, unless a newer version of it is known. An id that was declared from a
+    /// resolved reference stays until another is.
+    pub fn record(&mut self, sort: Sort, token: &Token, mut names: ObjectNames, now: SinceBoot) -> bool {
+        let objects = self.of_mut(sort);
+        if let (Declares::Endpoint(_, id @ None), Some(known)) = (&mut names.declares, objects.all.get(token))
+            && let Declares::Endpoint(_, resolved) = &known.declares
+            && known.uid == names.uid
+        {
+            id.clone_from(resolved);
+        }
+        objects.insert(token, names, now)
+    }
+
+    /// Records the id that the reference of an endpoint resolves to.
+    pub fn resolved(&mut self, token: &Token, resolved: Option<&CloudEndpointId>, now: SinceBoot) {
+        let Some(mut names) = self.endpoints.all.get(token).cloned() else { return };
+        if let Declares::Endpoint(_, id) = &mut names.declares
+            && id.as_ref() != resolved
+        {
+            *id = resolved.cloned();
+            self.endpoints.insert(token, names, now);
+        }
+    }
+
+    /// Removes an object that is gone; what it has claimed stays. Returns the objects that were waiting for it: see
+    /// [`Names::affected`].
+    pub fn remove(&mut self, sort: Sort, token: &Token) -> Vec<(Sort, ObjectName)> {
+        let affected = self.affected(sort, token);
+        self.of_mut(sort).unlink(token);
+        affected
+    }
+
+    /// Drops the claims that no longer matter.
+    pub fn prune(&mut self, times: &Times, now: SinceBoot) {
+        self.services.prune(times, now);
+        self.endpoints.prune(times, now);
+    }
+
+    /// Returns an object.
+    #[must_use]
+    pub fn get(&self, sort: Sort, token: &Token) -> Option<&ObjectNames> {
+        self.of(sort).all.get(token)
+    }
+
+    /// Returns the objects whose next decision may depend on a change of this one: the oldest of its rivals, the endpoints that refer to a
+    /// service, and the service that an endpoint refers to.
+    #[must_use]
+    pub fn affected(&self, sort: Sort, token: &Token) -> Vec<(Sort, ObjectName)> {
+        let Some(names) = self.of(sort).all.get(token) else { return Vec::new() };
+        let mut found = Vec::new();
+        let rivals = names.keys().into_iter().filter(|key| match key {
+            IndexKey::Service(_) => sort == Sort::Service,
+            IndexKey::Endpoint(_) => true,
+            IndexKey::ServiceLife(_) | IndexKey::Object(_) => false,
+        });
+        for key in rivals {
+            let others = self.of(sort).found(&key).filter(|(other, _)| *other != token);
+            let oldest = others.min_by(|(_, one), (_, other)| one.age().cmp(&other.age()));
+            found.extend(oldest.map(|(_, other)| (sort, other.object.clone())));
+        }
+        match (sort, &names.declares) {
+            (Sort::Service, _) => {
+                let key = IndexKey::Object(names.object.clone());
+                let users = self.endpoints.found(&key);
+                found.extend(users.map(|(_, user)| (Sort::Endpoint, user.object.clone())));
+            }
+            (Sort::Endpoint, Declares::Endpoint(ServiceName::Object(object), _)) => {
+                found.push((Sort::Service, object.clone()));
+            }
+            (Sort::Endpoint, Declares::Endpoint(ServiceName::Key(key), _)) => {
+                let key = IndexKey::Service(key.clone());
+                let services = self.services.found(&key);
+                found.extend(services.map(|(_, service)| (Sort::Service, service.object.clone())));
+            }
+            (Sort::Endpoint, _) => {}
+        }
+        found
+    }
+
+    /// Returns the key of the service that an endpoint of this namespace refers to, if it is allowed to.
+    fn service_key(&self, names: &ObjectNames) -> Option<ServiceKey> {
+        let Declares::Endpoint(service, _) = &names.declares else { return None };
+        match service {
+            ServiceName::Key(key) => Some(key.clone()),
+            ServiceName::Object(object) => {
+                let offer = self.offer(object)?;
+                offer.allows(object, &names.object.namespace).then(|| offer.key.clone())
+            }
+        }
+    }
+
+    /// Returns what the object with this name offers.
+    #[must_use]
+    pub fn offer(&self, object: &ObjectName) -> Option<&Offer> {
+        // An object that declares a service refers to none, so no other has its name here.
+        let key = IndexKey::Object(object.clone());
+        self.services.found(&key).find_map(|(_, names)| names.offer.as_ref())
+    }
+
+    /// Returns what other objects contribute to a decision about an object of this sort. `declared`: the endpoint that it declares, as
+    /// far as it is resolved; `recorded`: the lives that it records.
+    #[must_use]
+    pub fn others(
+        &self,
+        sort: Sort,
+        token: &Token,
+        uid: &str,
+        recorded: &[Life],
+        (times, now): (&Times, SinceBoot),
+    ) -> Others {
+        let objects = self.of(sort);
+        let own = objects.all.get(token).filter(|own| own.uid == uid);
+        let nonces = objects.claims_by_token.get(token).into_iter().flatten();
+        let seen = nonces.filter_map(|nonce| Some((nonce, objects.claims.get(nonce)?)));
+        let attempts = seen.map(|(nonce, seen)| SeenAttempt {
+            nonce: nonce.clone(),
+            target: seen.target.clone(),
+            since: seen.since,
+        });
+        let attempts = attempts.collect();
+        let Some(own) = own else { return Others { attempts, ..Others::default() } };
+        Others {
+            declared: self.declared_rivalry(sort, token, own, (times, now)),
+            recorded: recorded
+                .iter()
+                .map(|life| (life.clone(), self.recorded_rivalry(sort, token, own, life, (times, now))))
+                .collect(),
+            users: if sort == Sort::Service { self.users(own) } else { Vec::new() },
+            attempts,
+            is_current: true,
+            claim: own.claim.as_ref().map(|(nonce, ..)| nonce.clone()),
+            is_deleting: own.is_deleting,
+        }
+    }
+
+    /// Returns who else names what the object declares.
+    fn declared_rivalry(
+        &self,
+        sort: Sort,
+        token: &Token,
+        own: &ObjectNames,
+        (times, now): (&Times, SinceBoot),
+    ) -> Rivalry {
+        let key = match &own.declares {
+            Declares::Service(key) => IndexKey::Service(key.clone()),
+            Declares::Endpoint(_, Some(id)) => IndexKey::Endpoint(id.clone()),
+            Declares::Nothing | Declares::Endpoint(_, None) => return Rivalry::default(),
+        };
+        let objects = self.of(sort);
+        let is_rival = |other: &ObjectNames| match (&own.declares, &other.declares) {
+            (Declares::Endpoint(_, id), Declares::Endpoint(_, theirs)) => {
+                let (service, other_service) = (self.service_key(own), self.service_key(other));
+                let declares = id == theirs && service.is_some() && service == other_service;
+                let same = |life: &Life| life.endpoint == *id;
+                declares || other.records.iter().any(same) && self.may_be_at_one_service(own, other)
+            }
+            _ => true,
+        };
+        let rivals = objects.found(&key).filter(|(other, names)| *other != token && is_rival(names));
+        let older = rivals
+            .map(|(_, names)| names)
+            .filter(|names| names.counts_for(own) && !names.is_observing && names.age() < own.age())
+            .min_by(|one, other| one.age().cmp(&other.age()));
+        let older = older.map(|names| (names.described(sort), names.is_deleting));
+        Rivalry { older, busy: objects.busy(&key, (token, own), (times, now)), heir: None }
+    }
+
+    /// Returns `true` unless both refer to services that are known to differ.
+    fn may_be_at_one_service(&self, own: &ObjectNames, other: &ObjectNames) -> bool {
+        match (self.service_key(own), self.service_key(other)) {
+            (Some(own), Some(other)) => own == other,
+            _ => true,
+        }
+    }
+
+    /// Returns who else names a life that the object records.
+    fn recorded_rivalry(
+        &self,
+        sort: Sort,
+        token: &Token,
+        own: &ObjectNames,
+        life: &Life,
+        (times, now): (&Times, SinceBoot),
+    ) -> Rivalry {
+        let key = match (&life.endpoint, &own.declares) {
+            (Some(endpoint), _) => IndexKey::Endpoint(endpoint.clone()),
+            (None, Declares::Service(key)) => IndexKey::Service(key.clone()),
+            (None, _) => IndexKey::ServiceLife(life.service.clone()),
+        };
+        let objects = self.of(sort);
+        let declares = |other: &ObjectNames| match &other.declares {
+            Declares::Endpoint(_, id) => *id == life.endpoint && self.may_be_at_one_service(own, other),
+            Declares::Service(_) => true,
+            Declares::Nothing => false,
+        };
+        let others = || {
+            let found = objects.found(&key).filter(|(other, _)| *other != token).map(|(_, names)| names);
+            found.filter(|names| names.counts_for(own))
+        };
+        let older = others()
+            .filter(|names| names.records(life) || declares(names))
+            .filter(|names| names.is_deleting && !names.is_observing && names.age() < own.age())
+            .min_by(|one, other| one.age().cmp(&other.age()));
+        let heir = others().find(|names| !names.is_deleting && declares(names));
+        Rivalry {
+            older: older.map(|names| (names.described(sort), true)),
+            busy: objects.busy(&key, (token, own), (times, now)),
+            heir: heir.map(|names| names.described(sort)),
+        }
+    }
+
+    /// Returns the endpoints that refer to the service of this object or name it.
+    fn users(&self, own: &ObjectNames) -> Vec<String> {
+        let mut keys = vec![IndexKey::Object(own.object.clone())];
+        if let Declares::Service(key) = &own.declares {
+            keys.push(IndexKey::Service(key.clone()));
+        }
+        keys.extend(own.records.iter().map(|life| IndexKey::ServiceLife(life.service.clone())));
+        let users = keys.iter().flat_map(|key| self.endpoints.found(key)).map(|(_, names)| names);
+        let allowed = |names: &&ObjectNames| match &names.declares {
+            Declares::Endpoint(ServiceName::Object(object), _) if *object == own.object => {
+                own.offer.as_ref().is_none_or(|offer| offer.allows(object, &names.object.namespace))
+                    || names.counts_for(own)
+            }
+            _ => names.counts_for(own),
+        };
+        described(users.filter(allowed), Sort::Endpoint)
+    }
+}

@@ -1,0 +1,335 @@
+//! What a reconcile has observed: the only input of the rules of both kinds.
+//!
+//! Plain data. Every age is measured at the instant at which the listing was *sent* (or now, while there is none): a response proves
+//! nothing about what happened after its request was sent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::access::CredentialsInUse;
+use crate::claim::Nonce;
+use crate::deadline::Stage;
+use crate::fault::Fault;
+use crate::reconcile::WriteOutcome;
+use crate::reference::VpcEndpoint;
+use crate::status::Reported;
+use crate::times::Times;
+use crate::token::Token;
+
+use super::claim::{ClaimReading, Target};
+use super::cluster::ClusterName;
+use super::decision::Doubt;
+use super::endpoint::{CloudEndpointId, RegisteredEndpoint};
+use super::life::{Entry, Life, Sort};
+use super::names::{Others, Rivalry};
+use super::service::{EndpointService, ProviderServices, ServiceId, ServiceKey};
+
+/// Everything that a decision rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The object as it was read before the listing.
+    pub object: Object,
+    /// Its spec, or why that is invalid.
+    pub spec: Result<Spec, String>,
+    /// What it declares, as far as that is resolved.
+    pub subject: Subject,
+    /// The credentials of the requests to Atlas.
+    pub credentials: CredentialsInUse,
+    /// What Atlas shows.
+    pub listing: Listing,
+    /// What other objects contribute.
+    pub others: Others,
+    /// What this process remembers of the object.
+    pub memory: MemorySnapshot,
+    /// The times of the protocol.
+    pub times: Times,
+}
+
+/// The custom resource, as far as the rules care.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its token in this cluster.
+    pub token: Token,
+    /// Its uid.
+    pub uid: String,
+    /// `metadata.deletionTimestamp` is set.
+    pub is_deleting: bool,
+    /// Our finalizer is on it.
+    pub finalizer: bool,
+    /// The claim annotation.
+    pub claim: ClaimReading,
+    /// `status.settledClaim`.
+    pub settled: Option<Nonce>,
+    /// What the status records. The first is the one whose details the status shows.
+    pub entries: Vec<Entry>,
+    /// What the status reports so far.
+    pub reported: Reported,
+}
+
+/// The declared state, without what is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Spec {
+    /// What to do about a thing that exists already.
+    pub adopt: Adopt,
+    /// What becomes of it when the object is deleted; `None`: it depends on how the object came to it.
+    pub deletion: Option<Deletion>,
+    /// Nothing may be written to Atlas.
+    pub observe: bool,
+    /// No create, update or poll.
+    pub suspend: bool,
+    /// The former endpoint is removed before the declared one is registered.
+    pub break_before_make: bool,
+    /// The clusters whose private connection strings are wanted.
+    pub clusters: Vec<ClusterName>,
+    /// How long work may take before the object is reported stalled.
+    pub progress_deadline: Duration,
+}
+
+/// What to do about a thing that exists already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Adopt {
+    /// It is used.
+    #[default]
+    IfExists,
+    /// It is not used: only one that this object creates is.
+    Never,
+    /// Nothing is created.
+    Only,
+}
+
+/// What becomes of a thing when its object is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Deletion {
+    /// It is deleted, whoever created it.
+    Delete,
+    /// It stays.
+    Retain,
+}
+
+/// What an object declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A service, by its key.
+    Service(ServiceKey),
+    /// An endpoint at a service.
+    Endpoint {
+        /// The service.
+        service: ServiceRef,
+        /// The VPC endpoint.
+        endpoint: VpcEndpoint,
+    },
+    /// Nothing: the spec is invalid.
+    Nothing(Sort),
+}
+
+/// The service that an endpoint refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceRef {
+    /// By its key.
+    Key(ServiceKey),
+    /// Through the object that declares it.
+    Object {
+        /// The object, described.
+        object: String,
+        /// The key that it declares.
+        key: ServiceKey,
+        /// The service that it has recorded.
+        recorded: Option<ServiceId>,
+    },
+    /// The object that declares it does not exist. `known`: what it declared, as this process has seen it.
+    Missing {
+        /// The object, described.
+        object: String,
+        /// The services among which it was.
+        known: Option<ProviderServices>,
+    },
+    /// The object that declares it does not allow references from this namespace.
+    NotAllowed(String),
+}
+
+impl Subject {
+    /// Returns which kind of thing it is.
+    #[must_use]
+    pub fn sort(&self) -> Sort {
+        match self {
+            Self::Service(_) => Sort::Service,
+            Self::Endpoint { .. } => Sort::Endpoint,
+            Self::Nothing(sort) => *sort,
+        }
+    }
+
+    /// Returns the services that have to be listed, if it is known.
+    #[must_use]
+    pub fn services(&self) -> Option<&ProviderServices> {
+        match self {
+            Self::Service(key)
+            | Self::Endpoint { service: ServiceRef::Key(key) | ServiceRef::Object { key, .. }, .. } => {
+                Some(&key.services)
+            }
+            Self::Endpoint { service: ServiceRef::Missing { known, .. }, .. } => known.as_ref(),
+            Self::Endpoint { service: ServiceRef::NotAllowed(_), .. } | Self::Nothing(_) => None,
+        }
+    }
+
+    /// Returns the id of the declared endpoint.
+    #[must_use]
+    pub fn endpoint_id(&self) -> Option<CloudEndpointId> {
+        match self {
+            Self::Endpoint { endpoint: VpcEndpoint::Declared(id), .. } => Some(id.into()),
+            _ => None,
+        }
+    }
+}
+
+/// What Atlas shows in this reconcile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// Nothing was requested yet.
+    NotFetched,
+    /// The request failed.
+    Failed(Fault),
+    /// The services that concern the object, and what was read of its endpoints.
+    Fetched(Shown),
+}
+
+/// What Atlas shows of the services and endpoints that concern an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// The services, with the ids of their endpoints.
+    pub services: Vec<EndpointService>,
+    /// The endpoints that were read: the response, `None` if Atlas knows none.
+    pub endpoints: BTreeMap<Life, Result<Option<RegisteredEndpoint>, Fault>>,
+    /// The private connection strings behind the declared endpoint, by cluster; `None` if Atlas knows no such cluster.
+    pub clusters: BTreeMap<ClusterName, Result<Option<Vec<ConnectionStrings>>, Fault>>,
+}
+
+/// Private connection strings of a cluster behind one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConnectionStrings {
+    /// `MONGOD` or `MONGOS`; empty where Atlas sent none.
+    pub kind: String,
+    /// `mongodb://…`.
+    pub standard: Option<String>,
+    /// `mongodb+srv://…`.
+    pub srv: Option<String>,
+    /// `mongodb+srv://…`, of sharded clusters.
+    pub srv_shard_optimized: Option<String>,
+}
+
+impl Shown {
+    /// Returns the service with this id.
+    #[must_use]
+    pub fn service(&self, id: &ServiceId) -> Option<&EndpointService> {
+        self.services.iter().find(|service| service.id == *id)
+    }
+
+    /// Returns the service of a key. Of two lives that a lagging listing shows, the one that is not being deleted.
+    #[must_use]
+    pub fn service_of(&self, key: &ServiceKey) -> Option<&EndpointService> {
+        let found = self.services.iter().filter(|service| is_of_key(service, key));
+        found.min_by_key(|service| service.status == super::service::ServiceStatus::Deleting)
+    }
+
+    /// Returns `true` if the listing shows the life.
+    #[must_use]
+    pub fn is_listed(&self, life: &Life) -> bool {
+        self.service(&life.service).is_some_and(|service| match &life.endpoint {
+            None => true,
+            Some(endpoint) => service.endpoint_ids.iter().any(|id| id == endpoint.as_str()),
+        })
+    }
+}
+
+/// Returns `true` if the service is the one of the key.
+#[must_use]
+pub fn is_of_key(service: &EndpointService, key: &ServiceKey) -> bool {
+    let is_port_mapped = match &service.target {
+        super::service::ServiceTarget::Gcp { is_port_mapped, .. } => *is_port_mapped,
+        _ => false,
+    };
+    service.region.as_ref() == Some(&key.region) && is_port_mapped == key.is_port_mapped
+}
+
+/// What this process remembers of one object. Nothing here is needed for safety after a restart: what is missing only makes the rules
+/// wait longer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MemorySnapshot {
+    /// The claims of this name that this process has seen.
+    pub attempts: Vec<Attempt>,
+    /// The time since the first entry was recorded, or first seen.
+    pub recorded: Duration,
+    /// What an unbroken run of earlier listings contradicts, and the time since the first of them.
+    pub doubt: Option<(Doubt, Duration)>,
+    /// The lives whose DELETE Atlas has responded to, with the time since.
+    pub deleted: Vec<(Life, Duration)>,
+    /// The stage of work that was last reported, and how long it has been going on.
+    pub working: Option<(Stage, Duration)>,
+    /// The outcome of this reconcile's last write to Atlas.
+    pub last_write: WriteOutcome,
+}
+
+/// One attempt to write to Atlas, known by the nonce of its claim.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// The claim's nonce.
+    pub nonce: Nonce,
+    /// What it is to do, if the claim can be read.
+    pub target: Option<Target>,
+    /// The time since this process first saw it; for its own, since before the claim was sent.
+    pub age: Duration,
+    /// What this process knows of it.
+    pub outcome: AttemptOutcome,
+}
+
+/// What is known of an attempt's request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum AttemptOutcome {
+    /// It may have been sent, and may still take effect.
+    Unknown,
+    /// This process claimed it and has not sent it.
+    NotSent,
+    /// Atlas responded that it created this, which is not recorded yet.
+    Created(Life),
+    /// It has no further effect: Atlas responded, refused it, or it will never be sent.
+    Settled,
+}
+
+impl Observed {
+    /// Returns which kind of thing the object declares.
+    #[must_use]
+    pub fn sort(&self) -> Sort {
+        self.subject.sort()
+    }
+
+    /// Returns the entry of a life.
+    #[must_use]
+    pub fn entry(&self, life: &Life) -> Option<&Entry> {
+        self.object.entries.iter().find(|entry| entry.life == *life)
+    }
+
+    /// Returns who else names a recorded life.
+    #[must_use]
+    pub fn rivalry(&self, life: &Life) -> Rivalry {
+        let found = self.others.recorded.iter().find(|(recorded, _)| recorded == life);
+        found.map(|(_, rivalry)| rivalry.clone()).unwrap_or_default()
+    }
+
+    /// Returns `true` if the object may delete what it recorded so: `deletionPolicy`, or else how it came to it.
+    #[must_use]
+    pub fn may_delete(&self, entry: &Entry) -> bool {
+        let Ok(spec) = &self.spec else { return false };
+        match spec.deletion {
+            _ if spec.observe => false,
+            Some(Deletion::Delete) => true,
+            Some(Deletion::Retain) => false,
+            None => self.sort().is_deleted_by_default(entry.provenance),
+        }
+    }
+
+    /// Returns the attempt that the claim on the object announces, if it is one of this name.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&Attempt> {
+        let nonce = self.object.claim.nonce()?;
+        self.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce)
+    }
+}

@@ -1,0 +1,634 @@
+//! Maps the decided state to what the status shows: entries, fields and conditions.
+//!
+//! *Ready means that what the manifest declares is done*; a failed request is not a failing endpoint. This file never decides what is
+//! done about a state.
+
+use std::time::Duration;
+
+use crate::claim::Nonce;
+use crate::deadline::Stage;
+use crate::fault::Fault;
+use crate::status::{Condition, ConditionType, Message, Progress, Reason, Summary, is_late, suspended};
+
+use super::cluster::ClusterName;
+use super::decide::is_usable;
+use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step};
+use super::endpoint::{ConnectionStatus, RegisteredEndpoint};
+use super::life::{Entry, Life, Sort};
+use super::observed::{ConnectionStrings, Listing, Observed, Shown, Spec};
+use super::service::{EndpointService, ServiceStatus, ServiceTarget};
+
+/// What the status shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What is recorded, the declared one first.
+    pub entries: Vec<Entry>,
+    /// The claim that has no further effect.
+    pub settled: Option<Nonce>,
+    /// The fields that describe the first entry.
+    pub fields: Fields,
+    /// It is not published: the status stays as it is.
+    pub unchanged: bool,
+    /// All conditions, `Ready` first. Those that are only there while True are left out while they are not.
+    pub conditions: Vec<Condition>,
+    /// The stage of work whose duration counts against `progressDeadline`, if any.
+    pub working: Option<Stage>,
+    /// Time until the event that `Ready` and `Reconciling` await; the publisher appends it to their messages.
+    pub after: Option<Duration>,
+}
+
+/// The fields of the status that describe a life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fields {
+    /// As they are.
+    Kept,
+    /// None: what they described must not be used any more.
+    Withdrawn,
+    /// Those of a service.
+    Service(EndpointService),
+    /// Those of an endpoint, and the private connection strings behind it, by cluster; `None` where they are not known now.
+    Endpoint(Option<RegisteredEndpoint>, Vec<(ClusterName, Option<Vec<ConnectionStrings>>)>),
+}
+
+impl Report {
+    /// Returns the condition of type `kind`, if it is reported.
+    #[must_use]
+    pub fn get(&self, kind: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+}
+
+/// Returns what of a life Atlas shows.
+pub(super) fn shown_state(o: &Observed, life: &Life) -> State {
+    let Listing::Fetched(shown) = &o.listing else { return State::Doubted };
+    match (&life.endpoint, shown.service(&life.service)) {
+        (None, Some(service)) => State::Service(service.clone()),
+        (None, None) => State::Doubted,
+        (Some(_), _) => State::Endpoint(EndpointState {
+            life: life.clone(),
+            endpoint: shown.endpoints.get(life).and_then(|read| read.clone().ok().flatten()),
+            unread: None,
+        }),
+    }
+}
+
+/// The report of `decision` about what was observed.
+#[must_use]
+pub fn report(o: &Observed, decision: &Decision) -> Report {
+    let recording = match &decision.step {
+        Step::Record(entry, _) if !o.object.is_deleting => Some(shown_state(o, &entry.life)),
+        _ => None,
+    };
+    let state = recording.as_ref().unwrap_or(&decision.state);
+    let summary = summarize(o, state);
+    let spec = o.spec.as_ref().ok().filter(|spec| !o.object.is_deleting && !spec.suspend);
+    let working = spec.and_then(|spec| summary.stage((spec, word(state))));
+    let late = working.zip(spec).is_some_and(|(stage, spec)| {
+        let is_same = o.object.reported.current;
+        is_late(o.memory.working.as_ref(), stage, spec.progress_deadline, (&o.object.reported, is_same))
+    });
+    let summary = if late { summary.overdue() } else { summary };
+    let mut conditions = summary.ready_and_synced(match &o.listing {
+        Listing::NotFetched => "no request to Atlas is needed now",
+        Listing::Failed(_) => "Atlas responded to the last request",
+        Listing::Fetched(_) => "the last request to Atlas succeeded",
+    });
+    conditions.extend(details(o, state, &summary));
+    conditions.extend(summary.work_condition(late));
+    if o.spec.as_ref().is_ok_and(|spec| spec.suspend) && !o.object.is_deleting {
+        conditions.push(suspended());
+    }
+    let is_record = matches!(decision.step, Step::Record(..) | Step::Forget(..));
+    Report {
+        entries: entries(o, decision),
+        settled: settled(o, decision),
+        fields: fields(o, state),
+        unchanged: *state == State::Doubted && !is_record && !o.object.reported.conditions.is_empty(),
+        conditions,
+        working,
+        after: after(state),
+    }
+}
+
+/// Returns the entries after the step, the declared one first.
+fn entries(o: &Observed, decision: &Decision) -> Vec<Entry> {
+    let mut entries = o.object.entries.clone();
+    match &decision.step {
+        Step::Record(entry, _) => {
+            // A service has one life at a time.
+            entries.retain(|known| o.sort() == Sort::Endpoint && known.life != entry.life);
+            let is_declared = entry.life.endpoint.is_none() || entry.life.endpoint == o.subject.endpoint_id();
+            let at = if is_declared { 0 } else { entries.len() };
+            entries.insert(at, entry.clone());
+        }
+        Step::Forget(life, _) => entries.retain(|entry| entry.life != *life),
+        _ => {}
+    }
+    entries
+}
+
+/// Returns the claim that has no further effect: the attempt is settled, as far as this process knows, by whatever means.
+fn settled(o: &Observed, decision: &Decision) -> Option<Nonce> {
+    use super::observed::AttemptOutcome;
+    if let Step::Record(_, Some(nonce)) = &decision.step {
+        return Some(nonce.clone());
+    }
+    let is_settled = o.claimed().is_some_and(|attempt| match &attempt.outcome {
+        AttemptOutcome::Settled => true,
+        AttemptOutcome::Unknown | AttemptOutcome::Created(_) => attempt.age >= o.times.uncertainty,
+        AttemptOutcome::NotSent => false,
+    });
+    let nonce = o.object.claim.nonce().filter(|_| is_settled).cloned();
+    nonce.or_else(|| o.object.settled.clone())
+}
+
+fn fields(o: &Observed, state: &State) -> Fields {
+    match state {
+        State::Service(service) => Fields::Service(service.clone()),
+        State::Endpoint(EndpointState { endpoint, .. }) => {
+            Fields::Endpoint(endpoint.clone(), strings(o, endpoint.as_ref()))
+        }
+        State::Lost(_)
+        | State::NotFound
+        | State::Creating(_)
+        | State::Blocked(
+            Blocked::Stale(_)
+            | Blocked::ServiceNotReady(_)
+            | Blocked::TooMany
+            | Blocked::AwaitingVpcEndpoint(_),
+        ) => match o.object.entries.first() {
+            // A former endpoint serves on until the declared one does.
+            Some(entry) if is_served(o, &entry.life) => Fields::Kept,
+            _ => Fields::Withdrawn,
+        },
+        State::Blocked(Blocked::ServiceNotFound(_)) if matches!(o.listing, Listing::Fetched(_)) => {
+            Fields::Withdrawn
+        }
+        _ => Fields::Kept,
+    }
+}
+
+fn is_served(o: &Observed, life: &Life) -> bool {
+    matches!(&o.listing, Listing::Fetched(shown) if shown.is_listed(life))
+}
+
+/// Returns the private connection strings of each wanted cluster, as far as they are known.
+fn strings(
+    o: &Observed,
+    endpoint: Option<&RegisteredEndpoint>,
+) -> Vec<(ClusterName, Option<Vec<ConnectionStrings>>)> {
+    let (Ok(Spec { clusters, .. }), Listing::Fetched(shown)) = (&o.spec, &o.listing) else {
+        return Vec::new();
+    };
+    let is_available = endpoint.is_some_and(|endpoint| endpoint.status == ConnectionStatus::Available);
+    let read = |name: &ClusterName| match shown.clusters.get(name) {
+        _ if !is_available => Some(Vec::new()),
+        Some(Ok(strings)) => Some(strings.clone().unwrap_or_default()),
+        Some(Err(_)) | None => None,
+    };
+    clusters.iter().map(|name| (name.clone(), read(name))).collect()
+}
+
+/// Returns Atlas' word for the state, which makes a stage of work.
+fn word(state: &State) -> &str {
+    match state {
+        State::Service(service) => service.status.as_str(),
+        State::Endpoint(EndpointState { endpoint: Some(endpoint), .. }) => endpoint.status.as_str(),
+        State::Creating(_) => "creating",
+        _ => "",
+    }
+}
+
+/// Returns how long it takes until the awaited event.
+fn after(state: &State) -> Option<Duration> {
+    match state {
+        State::Creating(Creating::AwaitingOutcome(remaining) | Creating::AwaitingRival(remaining))
+        | State::Deleting(Deleting::AwaitingOutcome(remaining)) => Some(*remaining),
+        State::Lost(remaining) => *remaining,
+        _ => None,
+    }
+}
+
+/// Returns the name of what the object declares.
+fn thing(o: &Observed) -> String {
+    match (o.sort(), o.subject.endpoint_id()) {
+        (Sort::Service, _) => match o.subject.services() {
+            Some(services) => format!("an endpoint service of {services}"),
+            None => "the endpoint service".to_owned(),
+        },
+        (Sort::Endpoint, Some(id)) => format!("endpoint {id}"),
+        (Sort::Endpoint, None) => "the endpoint".to_owned(),
+    }
+}
+
+fn working(reason: Reason, message: impl Into<Message>) -> Summary {
+    Summary::new(false, reason, message, Progress::Working)
+}
+
+fn waiting(reason: Reason, message: impl Into<Message>) -> Summary {
+    Summary::new(false, reason, message, Progress::Waiting)
+}
+
+fn stalled(reason: Reason, message: impl Into<Message>) -> Summary {
+    Summary::failing(reason, message, Progress::Stalled)
+}
+
+/// The table: for each state its reason, its message, and who has to act.
+fn summarize(o: &Observed, state: &State) -> Summary {
+    let thing = || thing(o);
+    match state {
+        State::Suspended => kept(o).unwrap_or_else(|| {
+            let message = "spec.suspend is true: nothing is created until it is removed";
+            Summary::new(false, Reason::Suspended, message, Progress::Settled)
+        }),
+        State::Invalid(why) => stalled(Reason::InvalidSpec, why.clone()),
+        State::ListingFailed(fault) => failed(o, fault),
+        State::Conflict(older) => stalled(
+            Reason::Conflict,
+            format!(
+                "{older} is older and declares the same, so this object changes nothing; delete one of the two"
+            ),
+        ),
+        State::Exists(life) => stalled(
+            match o.sort() {
+                Sort::Service => Reason::ServiceExists,
+                Sort::Endpoint => Reason::EndpointExists,
+            },
+            format!(
+                "Atlas has {life} already, which this object did not create, and spec.adopt is 'Never'; set it to 'IfExists' to use it"
+            ),
+        ),
+        State::NotFound => {
+            let reason = match o.sort() {
+                Sort::Service => Reason::ServiceNotFound,
+                Sort::Endpoint => Reason::EndpointNotFound,
+            };
+            let message = format!(
+                "Atlas does not have {}, and this object creates nothing (spec.adopt, spec.managementPolicy); create it, or change the spec",
+                thing()
+            );
+            stalled(reason, message)
+        }
+        State::Blocked(blocked) => blocked_summary(blocked),
+        State::Creating(creating) => creating_summary(o, creating),
+        State::BeingRemoved => {
+            let message = format!("Atlas is removing {}; nothing is created until it is gone", thing());
+            working(Reason::BeingRemoved, message)
+        }
+        State::Doubted => Summary::unconfirmed(
+            &o.object.reported,
+            Reason::Creating,
+            "one response of Atlas contradicts what is recorded; a second one has to confirm it",
+        ),
+        State::Lost(_) => {
+            let reason = match o.sort() {
+                Sort::Service => Reason::ServiceLost,
+                Sort::Endpoint => Reason::EndpointLost,
+            };
+            let known = o.object.entries.first().map_or_else(thing, |entry| entry.life.to_string());
+            working(reason, format!("{known} is gone from Atlas; it is created again"))
+        }
+        State::Service(service) => service_summary(service),
+        State::Endpoint(state) => endpoint_summary(o, state),
+        State::Deleting(deleting) => deleting_summary(o, deleting),
+    }
+}
+
+/// Returns `Ready` as it is reported, whether it is True or not, while something is recorded.
+fn kept(o: &Observed) -> Option<Summary> {
+    let ready = o.object.reported.get(ConditionType::Ready).filter(|_| !o.object.entries.is_empty())?;
+    let reason = ready.reason.unwrap_or(Reason::Suspended);
+    Some(Summary::new(ready.status, reason, ready.message.as_str(), Progress::Settled))
+}
+
+/// A failed request leaves a ready object ready.
+fn failed(o: &Observed, fault: &Fault) -> Summary {
+    let (reason, message) = (Reason::of(fault.kind), fault.message());
+    let progress = Progress::after(fault);
+    match Summary::of_ready_object(&o.object.reported).filter(|_| progress != Progress::Stalled) {
+        Some(kept) => Summary { unsynced: Some((reason, message)), ..kept },
+        None => Summary::failing(reason, message, progress),
+    }
+}
+
+fn blocked_summary(blocked: &Blocked) -> Summary {
+    match blocked {
+        Blocked::ServiceNotFound(what) => stalled(
+            Reason::ServiceNotFound,
+            format!("{what} does not exist; create it, or correct the reference in the spec"),
+        ),
+        Blocked::ServiceNotAllowed(object) => stalled(
+            Reason::ServiceRefNotAllowed,
+            format!(
+                "{object} does not allow references from this namespace; add it to its spec.allowedNamespaces"
+            ),
+        ),
+        Blocked::ServiceNotReady(why) => working(
+            Reason::ServiceNotReady,
+            format!("{why}; the endpoint is registered once it is AVAILABLE"),
+        ),
+        Blocked::AwaitingVpcEndpoint(why) => waiting(Reason::AwaitingVpcEndpoint, why.clone()),
+        Blocked::ReferenceNotFound(why) => {
+            Summary::failing(Reason::ReferenceNotFound, why.clone(), Progress::Waiting)
+        }
+        Blocked::Stale(id) => stalled(
+            Reason::VpcEndpointStale,
+            format!(
+                "endpoint {id} was made for an endpoint service that is gone, and cannot serve another; make a VPC endpoint for the new \
+                 endpoint service, and name it in the spec"
+            ),
+        ),
+        Blocked::TooMany => stalled(
+            Reason::Replacing,
+            "too many former endpoints are still registered, because none of those that replaced them became AVAILABLE; correct the \
+             endpoint in the spec",
+        ),
+    }
+}
+
+fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
+    match creating {
+        Creating::Pending => {
+            working(Reason::Creating, format!("the create request for {} comes next", thing(o)))
+        }
+        Creating::AwaitingOutcome(_) => waiting(
+            Reason::Creating,
+            "the outcome of an earlier request is unknown. No action needed: if nothing appears in Atlas, a new request is sent",
+        ),
+        Creating::AwaitingRival(_) => waiting(
+            Reason::Creating,
+            "another object has requested a change of the same thing. No action needed: a request is sent",
+        ),
+        Creating::Refused(fault) => {
+            Summary::failing(Reason::of(fault.kind), fault.message(), Progress::after(fault))
+        }
+    }
+}
+
+fn service_summary(service: &EndpointService) -> Summary {
+    let EndpointService { id, status, error_message, .. } = service;
+    let why = error_message.as_deref().filter(|why| !why.is_empty());
+    match status {
+        ServiceStatus::Available | ServiceStatus::WaitingForUser if is_usable(service) => {
+            let message = format!("endpoint service {} can be used", name(service).unwrap_or(id.as_str()));
+            Summary::new(true, Reason::Available, message, Progress::Settled)
+        }
+        ServiceStatus::Initiating | ServiceStatus::Available | ServiceStatus::WaitingForUser => {
+            working(Reason::Initiating, format!("Atlas prepares endpoint service {id} ({status})"))
+        }
+        ServiceStatus::Failed => stalled(
+            Reason::AtlasFailed,
+            format!(
+                "Atlas failed to prepare endpoint service {id}: {}; delete this object, and create it again",
+                why.unwrap_or("no reason given")
+            ),
+        ),
+        ServiceStatus::Deleting => {
+            working(Reason::BeingRemoved, format!("Atlas is removing endpoint service {id}"))
+        }
+        ServiceStatus::Other(word) => working(
+            Reason::UnknownStatus,
+            format!(
+                "Atlas reports the status {word:?} for endpoint service {id}, which this version does not know"
+            ),
+        ),
+    }
+}
+
+/// Returns the name that users connect to.
+fn name(service: &EndpointService) -> Option<&str> {
+    match &service.target {
+        ServiceTarget::Aws { endpoint_service_name: name, .. }
+        | ServiceTarget::Azure { private_link_service_resource_id: name, .. } => name.as_deref(),
+        ServiceTarget::Gcp { service_attachment_names, .. } => {
+            service_attachment_names.first().map(String::as_str)
+        }
+    }
+}
+
+fn endpoint_summary(o: &Observed, state: &EndpointState) -> Summary {
+    let id = state.life.endpoint.as_ref().map_or("", |id| id.as_str());
+    let Some(endpoint) = &state.endpoint else {
+        return match &state.unread {
+            Some(fault) => failed(o, fault),
+            None => {
+                working(Reason::Connecting, format!("Atlas does not show the status of endpoint {id} yet"))
+            }
+        };
+    };
+    let why = endpoint.error_message.as_deref().filter(|why| !why.is_empty()).unwrap_or("no reason given");
+    let former = o.object.entries.iter().find(|entry| entry.life != state.life);
+    match &endpoint.status {
+        ConnectionStatus::Available => available(o, id),
+        ConnectionStatus::Rejected => {
+            let message = Message::from(format!("Atlas rejects endpoint {id}: ")).varying(why);
+            let message = message.then(
+                "; check that the VPC endpoint exists and was made for this endpoint service. The operator looks again until it is accepted",
+            );
+            Summary::failing(Reason::Rejected, message, Progress::Working)
+        }
+        ConnectionStatus::Failed => stalled(
+            Reason::AtlasFailed,
+            Message::from(format!("Atlas failed to connect endpoint {id}: "))
+                .varying(why)
+                .then("; replace the endpoint"),
+        ),
+        ConnectionStatus::Deleting => {
+            working(Reason::BeingRemoved, format!("Atlas is removing endpoint {id}"))
+        }
+        ConnectionStatus::Other(word) if !word.is_empty() => working(
+            Reason::UnknownStatus,
+            format!("Atlas reports the status {word:?} for endpoint {id}, which this version does not know"),
+        ),
+        status => match former.and_then(|former| former.life.endpoint.as_ref()) {
+            Some(former) => working(
+                Reason::Replacing,
+                format!(
+                    "Atlas connects endpoint {id} ({status}); endpoint {former} stays until it is AVAILABLE"
+                ),
+            ),
+            None => working(Reason::Connecting, format!("Atlas connects endpoint {id} ({status})")),
+        },
+    }
+}
+
+/// The endpoint is connected: what is missing are at most the connection strings.
+fn available(o: &Observed, id: &str) -> Summary {
+    let (Ok(spec), Listing::Fetched(shown)) = (&o.spec, &o.listing) else {
+        return Summary::new(
+            true,
+            Reason::Available,
+            format!("endpoint {id} is connected"),
+            Progress::Settled,
+        );
+    };
+    match missing_strings(spec, shown) {
+        None => {
+            Summary::new(true, Reason::Available, format!("endpoint {id} is connected"), Progress::Settled)
+        }
+        Some(Missing::Yet(cluster)) => working(
+            Reason::AwaitingConnectionString,
+            format!(
+                "endpoint {id} is connected, and cluster {cluster} has no private connection string for it yet"
+            ),
+        ),
+        Some(Missing::NoCluster(cluster)) => Summary::failing(
+            Reason::AwaitingConnectionString,
+            format!(
+                "endpoint {id} is connected, and the project has no cluster {cluster}; create it, or correct spec.clusters"
+            ),
+            Progress::Working,
+        ),
+        Some(Missing::Unread(fault)) => failed(o, fault),
+    }
+}
+
+/// Why the connection strings of a cluster are not there.
+enum Missing<'a> {
+    Yet(&'a ClusterName),
+    NoCluster(&'a ClusterName),
+    Unread(&'a Fault),
+}
+
+fn missing_strings<'a>(spec: &'a Spec, shown: &'a Shown) -> Option<Missing<'a>> {
+    spec.clusters.iter().find_map(|cluster| match shown.clusters.get(cluster) {
+        Some(Ok(Some(strings))) if !strings.is_empty() => None,
+        Some(Ok(Some(_))) | None => Some(Missing::Yet(cluster)),
+        Some(Ok(None)) => Some(Missing::NoCluster(cluster)),
+        Some(Err(fault)) => Some(Missing::Unread(fault)),
+    })
+}
+
+fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
+    const RETAIN: &str = "to leave it in Atlas, set spec.deletionPolicy to 'Retain'";
+    match deleting {
+        Deleting::InProgress => {
+            working(Reason::Deleting, format!("{} is being removed from Atlas", thing(o)))
+        }
+        Deleting::AwaitingOutcome(_) => waiting(
+            Reason::Deleting,
+            "the outcome of an earlier request is unknown. No action needed: the object goes once that request can no longer take effect",
+        ),
+        Deleting::Failed(fault) => {
+            let message = fault.message().then("; ").then(RETAIN);
+            Summary::failing(Reason::of(fault.kind), message, Progress::Working)
+        }
+        Deleting::InUse(users) => waiting(
+            Reason::InUse,
+            format!("the endpoint service is used by {}; it is deleted once they are gone", users.join(", ")),
+        ),
+        Deleting::EndpointsAttached(ids) => {
+            let shown: Vec<_> = ids.iter().take(5).map(String::as_str).collect();
+            let more = if ids.len() > 5 { format!(" and {} more", ids.len() - 5) } else { String::new() };
+            waiting(
+                Reason::EndpointsAttached,
+                format!(
+                    "the endpoint service still has {}{more}, which no object here declares; remove them in Atlas, or, {RETAIN}",
+                    shown.join(", ")
+                ),
+            )
+        }
+        Deleting::Rival(Some(older)) => waiting(
+            Reason::Conflict,
+            format!("{older} is older, is being deleted too, and removes it; this object waits for that"),
+        ),
+        Deleting::Rival(None) => waiting(
+            Reason::Deleting,
+            "another object has requested a change of the same thing. No action needed: the object waits for its outcome",
+        ),
+        Deleting::Unreachable(why) => {
+            stalled(Reason::ServiceNotFound, format!("{why}; correct that, or, {RETAIN}"))
+        }
+    }
+}
+
+/// Returns the conditions of one kind.
+fn details(o: &Observed, state: &State, summary: &Summary) -> Vec<Condition> {
+    let condition = |kind, status, reason, message: Message| Condition { kind, status, reason, message };
+    let of_ready = |kind| condition(kind, false, summary.reason, summary.message.clone());
+    // What was not looked at stays as it was.
+    let as_reported = |kind| {
+        let known = o.object.reported.get(kind).and_then(|known| {
+            Some(condition(kind, known.status, known.reason?, known.message.as_str().into()))
+        });
+        known.unwrap_or_else(|| of_ready(kind))
+    };
+    let is_unseen = matches!(state, State::Doubted | State::ListingFailed(_) | State::Suspended);
+    if o.sort() == Sort::Service {
+        let kind = ConditionType::ServiceAvailable;
+        return vec![match state {
+            State::Service(service) if is_usable(service) => {
+                condition(kind, true, Reason::Available, name(service).unwrap_or_default().into())
+            }
+            _ if is_unseen => as_reported(kind),
+            _ => of_ready(kind),
+        }];
+    }
+    let kind = ConditionType::ServiceReady;
+    let service = match (state, &o.listing) {
+        (
+            State::Blocked(
+                Blocked::ServiceNotFound(_) | Blocked::ServiceNotAllowed(_) | Blocked::ServiceNotReady(_),
+            ),
+            _,
+        ) => of_ready(kind),
+        (_, Listing::Fetched(shown)) if !is_unseen => match declared_service(o, shown) {
+            Some(service) if is_usable(service) => {
+                condition(kind, true, Reason::Available, name(service).unwrap_or_default().into())
+            }
+            Some(service) => condition(
+                kind,
+                false,
+                Reason::ServiceNotReady,
+                format!("endpoint service {} is {}", service.id, service.status).into(),
+            ),
+            None => as_reported(kind),
+        },
+        _ => as_reported(kind),
+    };
+    let kind = ConditionType::EndpointConnected;
+    let connected = match state {
+        State::Endpoint(EndpointState { endpoint: Some(endpoint), .. }) => {
+            let is_connected = endpoint.status == ConnectionStatus::Available;
+            if is_connected {
+                condition(kind, true, Reason::Available, format!("Atlas reports {}", endpoint.status).into())
+            } else {
+                of_ready(kind)
+            }
+        }
+        State::Endpoint(_) => as_reported(kind),
+        _ if is_unseen => as_reported(kind),
+        _ => of_ready(kind),
+    };
+    let mut all = vec![service, connected];
+    if let Ok(spec) = o.spec.as_ref().as_ref().map(|spec| &spec.clusters)
+        && !spec.is_empty()
+    {
+        let kind = ConditionType::ConnectionStringsReady;
+        all.push(match (state, &o.listing) {
+            (State::Endpoint(EndpointState { endpoint: Some(_), .. }), Listing::Fetched(_))
+                if summary.ready =>
+            {
+                condition(
+                    kind,
+                    true,
+                    Reason::Available,
+                    "each cluster has its private connection strings".into(),
+                )
+            }
+            _ if is_unseen => as_reported(kind),
+            _ => of_ready(kind),
+        });
+    }
+    all
+}
+
+/// Returns the service that an endpoint refers to, if the listing shows it.
+fn declared_service<'a>(o: &Observed, shown: &'a Shown) -> Option<&'a EndpointService> {
+    use super::observed::{ServiceRef, Subject};
+    match &o.subject {
+        Subject::Endpoint { service: ServiceRef::Key(key), .. } => shown.service_of(key),
+        Subject::Endpoint { service: ServiceRef::Object { recorded: Some(id), .. }, .. } => shown.service(id),
+        _ => None,
+    }
+}
