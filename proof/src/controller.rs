@@ -215,8 +215,8 @@ impl<'a> Turn<'a> {
                     Some(response) => Input::Called(response, now()),
                     None => break Some(Wait::Atlas),
                 },
-                // No object here has an output ConfigMap.
-                Effect::Output(_) | Effect::FindAddress { .. } => Input::Stopped,
+                // No object here has an output ConfigMap, and the machine waits for no watch.
+                Effect::Output(_) | Effect::FindAddress { .. } | Effect::CatchUp => Input::Stopped,
             };
             let mutation = self.model.mutation;
             effect = mutation.resume(&mut self.machine, input, &mut self.kept, &self.result.step);

@@ -134,6 +134,12 @@ pub(crate) trait KindReconcile: Send + Sync + 'static {
         call: <Self::Words as Vocabulary>::Call,
     ) -> impl Future<Output = (<Self::Words as Vocabulary>::Response, Option<AtlasError>)> + Send;
 
+    /// Performs [`Effect::CatchUp`]: returns `true` once what is known of other objects is as new as the claim on this one. A kind whose
+    /// machine never asks for it has nothing to wait for.
+    fn catch_up(&self) -> impl Future<Output = bool> + Send {
+        std::future::ready(true)
+    }
+
     /// Returns the private address behind a connection, from a request that was sent at `fresh_after` or later.
     fn address(
         &self,
@@ -314,6 +320,7 @@ impl<K: KindReconcile> Executor<K> {
                 Input::Written(Box::pin(self.write(write)).await)
             }
             Effect::Call { call, retain } => Box::pin(self.call(call, retain)).await,
+            Effect::CatchUp => Input::CaughtUp(Box::pin(self.reconcile.catch_up()).await),
             Effect::Publish(drafts) => {
                 Box::pin(self.publish(drafts)).await;
                 Input::Performed

@@ -117,6 +117,10 @@ fn requirements(reason: Reason) -> (&'static [&'static str], &'static [&'static 
         Suspended => (&["spec.suspend"], &["until it is removed"]),
         SuspendRequested => (&["spec.suspend"], &[]),
         ProgressDeadlineExceeded => (&["spec.progressDeadline"], &[]),
+        // Those of dedicated clusters: `tests/dedicated`.
+        Initiating | Rejected | Replacing | AwaitingConnectionString | ServiceNotFound | ServiceNotReady
+        | ServiceRefNotAllowed | ServiceLost | ServiceExists | EndpointExists | BeingRemoved | Conflict | InUse
+        | EndpointsAttached => (&[], &[]),
         ProgressingWithRetry => (&[], &["retrying", "the operator decides again", "check ", "create it", "add ", "correct", "fix what Atlas reports", "fix the billing", "delete", "grant", "needs", "the next listing", "the operator retries", "Retain"]),
     }
 }

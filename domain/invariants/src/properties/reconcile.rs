@@ -252,7 +252,9 @@ fn result(machine: &Reconcile<DrawnObject>, effect: &DrawnEffect, draw: &mut Dra
             5 => Resolution::Found(VpcEndpoint::Declared(vpce(1))),
             _ => Resolution::Found(VpcEndpoint::Undeclared),
         }),
-        Effect::Declare(_) | Effect::Acquire(_) | Effect::Publish(_) | Effect::Done(_) => Input::Performed,
+        Effect::Declare(_) | Effect::Acquire(_) | Effect::Publish(_) | Effect::CatchUp | Effect::Done(_) => {
+            Input::Performed
+        }
         Effect::GetCredentials(_) => Input::Credentials(match draw.byte() % 8 {
             7 => Err(missing(draw)),
             6 => Ok(CredentialsInUse::Default),
