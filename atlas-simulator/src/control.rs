@@ -150,7 +150,7 @@ fn call(shared: &Shared, request: &IncomingRequest) -> Result<Value, ControlErro
             state.forget();
             Ok(Value::Null)
         }
-        (_, ["services" | "vpc-endpoints", ..]) => {
+        (_, ["services" | "vpc-endpoints" | "others", ..]) => {
             dedicated::control::call(&mut state, now, request, &segments)
         }
         (method, _) => Err((404, format!("no call {method} {}: GET /control lists them", request.path))),

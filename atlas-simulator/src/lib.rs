@@ -50,12 +50,13 @@ pub use dedicated::{
     cloud::CloudEndpoint,
     course::{Course, CoursePoint},
     endpoint::{AtlasEndpoint, EndpointPhase},
+    others::OthersAction,
     project::{EndpointCourse, ServiceCourse},
     region::CloudProvider,
     service::{AtlasService, ServicePhase},
     settings::{
         CodeFamily, DEFAULT_CLUSTER, DedicatedPace, DedicatedSettings, DedicatedVariants, LastEndpoint,
-        LostVpcEndpoint, SuccessStatuses,
+        LostVpcEndpoint, OthersRhythm, SuccessStatuses,
     },
 };
 pub use digest::{Algorithm, ChallengeForm, Counter, DigestSettings, NonceScope, Unauthenticated};

@@ -292,6 +292,9 @@ impl SimulatorState {
     /// Replaces the settings. The time until now passed under the old ones; with an instance its endpoints are deleted.
     pub(crate) fn configure(&mut self, now: Duration, settings: Settings) {
         self.advance(now);
+        if self.settings.dedicated.others != settings.dedicated.others {
+            self.dedicated.restart_rhythm(now);
+        }
         self.settings = settings;
         let projects = &self.settings.projects;
         let exists = |name: &str| self.settings.open || projects.contains_key(name);

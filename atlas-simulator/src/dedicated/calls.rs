@@ -279,6 +279,9 @@ impl ProjectCourse {
         if !is_vpc_endpoint_id(&id) {
             return Err(common::invalid_attribute("id"));
         }
+        if settings.without_payment.contains(&route.project) {
+            return Err(common::payment_required());
+        }
         let is_rejected = match life.endpoint_mut(&id).and_then(|found| found.endpoint.now()) {
             None => false,
             Some(present) if present.status == EndpointPhase::Rejected => {
@@ -305,7 +308,7 @@ impl ProjectCourse {
         } else if is_single {
             let mut course = Course::begin(endpoint, ChangeCause::Created, now);
             course.deviations = deviations;
-            life.endpoints.push(EndpointCourse { id, endpoint: course });
+            life.endpoints.push(EndpointCourse { id, endpoint: course, by_rhythm: false });
         } else {
             return Err(errors::multiple_regions());
         }

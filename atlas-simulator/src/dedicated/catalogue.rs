@@ -8,12 +8,13 @@ use std::time::Duration;
 use super::{
     endpoint::EndpointPhase,
     service::{AtlasService, ServicePhase},
-    settings::{CodeFamily, LastEndpoint, LostVpcEndpoint, SuccessStatuses},
+    settings::{CodeFamily, LastEndpoint, LostVpcEndpoint, OthersRhythm, SuccessStatuses},
 };
 use crate::{
     catalogue::{CatalogueEntry, How, lasting, once, rejection, setting},
     endpoint::Deviation,
     faults::{InjectedFault, Malformed, Operation, Termination},
+    settings::DEFAULT_PROJECT,
     simulator::Simulator,
     variants::RequestPolicy,
 };
@@ -277,9 +278,15 @@ fn policies() -> Vec<DedicatedEntry> {
             s.dedicated.variants.no_capacity_within = Duration::from_hours(1);
         }),
         setting(12, "a wrong remote region returns 409", |s| s.dedicated.variants.remote_region_status = 409),
+        setting(12, "a project without payment information", |s| {
+            s.dedicated.without_payment.insert(DEFAULT_PROJECT.to_owned());
+        }),
         setting(14, "REJECTED never heals", |s| s.dedicated.variants.rejected_heals = false),
         setting(14, "AVAILABLE without its VPC endpoint", |s| {
             s.dedicated.variants.lost_vpc_endpoint = LostVpcEndpoint::StaysAvailable;
+        }),
+        setting(15, "endpoints of others come and go at a rhythm", |s| {
+            s.dedicated.others = OthersRhythm { every: soon(), stays: soon(), same_id: false };
         }),
         setting(16, "the last endpoint leaves the service", |s| {
             s.dedicated.variants.last_endpoint = LastEndpoint::LeavesService;

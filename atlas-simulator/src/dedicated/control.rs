@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     endpoint::AtlasEndpoint,
+    others::OthersAction,
     project::{EndpointCourse, ServiceCourse},
     region,
     service::AtlasService,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The routes.
-pub(crate) const CALLS: [&str; 12] = [
+pub(crate) const CALLS: [&str; 13] = [
     "GET    /control/services             ?project=<id>: with all that they ever were",
     "POST   /control/services             {\"project\", \"region\"}: AVAILABLE at once",
     "PATCH  /control/services/<id>        a part of the service",
@@ -33,6 +34,7 @@ pub(crate) const CALLS: [&str; 12] = [
     "GET    /control/vpc-endpoints        those that exist in AWS",
     "POST   /control/vpc-endpoints        {\"id\", \"service_name\", \"region\" of another one than the service}",
     "DELETE /control/vpc-endpoints/<id>",
+    "POST   /control/others               {\"project\", \"region\", \"action\": create_service, delete_service, {register_endpoint: <id>} or {delete_endpoint: <id>}}",
 ];
 
 /// The body that inserts a service.
@@ -48,6 +50,15 @@ struct InsertedService {
 #[serde(deny_unknown_fields)]
 struct InsertedEndpoint {
     id: String,
+}
+
+/// The body that lets somebody else act.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestedAction {
+    project: String,
+    region: String,
+    action: OthersAction,
 }
 
 /// The body that makes a VPC endpoint.
@@ -138,6 +149,11 @@ pub(crate) fn call(
             is_done.then_some(Value::Null).ok_or_else(|| {
                 (404, format!("there is no VPC endpoint {id}: GET /control/vpc-endpoints lists them"))
             })
+        }
+        ("POST", ["others"]) => {
+            let RequestedAction { project, region, action } = typed(read(&request.body)?)?;
+            let service = state.act(now, (&project, &region), &action)?;
+            Ok(json!({ "service": service }))
         }
         (method, _) => Err((404, format!("no call {method} {}: GET /control lists them", request.path))),
     }

@@ -6,9 +6,10 @@ use crate::{endpoint::Deviation, simulator::Simulator, state::SimulatorState, ti
 
 use super::{
     endpoint::AtlasEndpoint,
+    others::OthersAction,
     project::{DedicatedState, ServiceCourse},
     service::AtlasService,
-    settings::{DedicatedPace, DedicatedSettings},
+    settings::{DedicatedPace, DedicatedSettings, OthersRhythm},
 };
 
 impl Simulator {
@@ -142,6 +143,18 @@ impl Simulator {
             let found = state.life_mut(service).and_then(|life| life.endpoint_mut(id));
             found.map(|found| found.endpoint.deviations.push(deviation)).is_some()
         })
+    }
+
+    /// Does what somebody else does at the service of a region, and returns the id of the service; `None` if Atlas refuses
+    /// it. The change takes Atlas' phases, and no request is in the journal.
+    #[allow(clippy::must_use_candidate, reason = "the id is a convenience, not the purpose")]
+    pub fn others(&self, project: &str, region: &str, action: &OthersAction) -> Option<String> {
+        self.with_dedicated(|state, _, now| state.act(now, (project, region), action).ok())
+    }
+
+    /// Lets endpoints of others come and go from now on.
+    pub fn set_others(&self, rhythm: OthersRhythm) {
+        self.configure(|settings| settings.dedicated.others = rhythm);
     }
 
     /// Makes a VPC endpoint in the user's account, for the service of this name and in its region.

@@ -5,9 +5,9 @@
 //! AWS only. A provider is a part of each key and path already: Azure and Google Cloud need their own bodies and statuses.
 //!
 //! Code map: `calls` (the operations) → `project` (keys, and the steps that Atlas takes by itself) → `course` (an object
-//! over time), `service`, `endpoint`, `region` (the objects), `cloud` (the user's side), `cluster` (connection strings),
-//! `errors`; `settings` has what is not known of Atlas. `handle` and `control` are for tests and for people, `catalogue`
-//! lists the misbehaviour.
+//! over time), `service`, `endpoint`, `region` (the objects), `cloud` (the user's side), `others` and `others_act` (who else
+//! uses a project), `cluster` (connection strings), `errors`; `settings` has what is not known of Atlas. `handle` and
+//! `control` are for tests and for people, `catalogue` lists the misbehaviour.
 
 pub(crate) mod calls;
 pub(crate) mod catalogue;
@@ -18,6 +18,8 @@ pub(crate) mod course;
 pub(crate) mod endpoint;
 pub(crate) mod errors;
 mod handle;
+pub(crate) mod others;
+mod others_act;
 pub(crate) mod project;
 pub(crate) mod region;
 pub(crate) mod service;

@@ -11,8 +11,9 @@ use super::{
     cloud::Cloud,
     course::Course,
     endpoint::{AtlasEndpoint, EndpointPhase},
+    others::{RhythmStep, begin_deletion},
     service::{AtlasService, ServicePhase},
-    settings::{DedicatedSettings, LastEndpoint, LostVpcEndpoint},
+    settings::{DedicatedSettings, LastEndpoint, LostVpcEndpoint, OthersRhythm},
 };
 use crate::{endpoint::Deviation, timeline::ChangeCause};
 
@@ -36,6 +37,8 @@ pub struct EndpointCourse {
     pub id: String,
     /// Its course.
     pub endpoint: Course<AtlasEndpoint>,
+    /// It belongs to the rhythm of others.
+    pub by_rhythm: bool,
 }
 
 /// A step that Atlas takes by itself: the object by its position, the deviation that it fulfils, and the state after it.
@@ -43,6 +46,7 @@ pub struct EndpointCourse {
 enum CourseStep {
     Service(usize, Option<usize>, Option<AtlasService>),
     Endpoint(usize, usize, Option<usize>, Option<AtlasEndpoint>),
+    Rhythm(usize, RhythmStep),
 }
 
 /// What a step leads to: when it is due, the deviation that it fulfils, and the state after it.
@@ -53,6 +57,8 @@ type DueStep<T> = (Duration, Option<usize>, Option<T>);
 pub(crate) struct ProjectCourse {
     pub(crate) lives: Vec<ServiceCourse>,
     pub(crate) regional_mode: bool,
+    /// When the rhythm of others was set.
+    pub(crate) rhythm_from: Duration,
     /// The time until which all is final: nothing that a client may have seen changes afterwards.
     settled: Duration,
 }
@@ -141,8 +147,25 @@ impl ServiceCourse {
             return false;
         }
         let endpoint = Course::begin(AtlasEndpoint::requested(id), ChangeCause::OutOfBand, now);
-        self.endpoints.push(EndpointCourse { id: id.to_owned(), endpoint });
+        self.endpoints.push(EndpointCourse { id: id.to_owned(), endpoint, by_rhythm: false });
         true
+    }
+
+    /// Takes a step of the rhythm of others.
+    fn take_rhythm_step(&mut self, at: Duration, step: &RhythmStep, rhythm: OthersRhythm) {
+        match step {
+            RhythmStep::Register => {
+                let before = self.endpoints.iter().filter(|one| one.by_rhythm).count();
+                let id = rhythm.next_id(&self.id, before);
+                let endpoint = Course::begin(AtlasEndpoint::requested(&id), ChangeCause::OutOfBand, at);
+                self.endpoints.push(EndpointCourse { id, endpoint, by_rhythm: true });
+            }
+            RhythmStep::Delete(index) => {
+                if let Some(found) = self.endpoints.get_mut(*index) {
+                    begin_deletion(at, &mut found.endpoint);
+                }
+            }
+        }
     }
 
     fn service_step(&self, settings: &DedicatedSettings) -> Option<DueStep<AtlasService>> {
@@ -202,10 +225,11 @@ impl ServiceCourse {
 
     fn endpoint_step(
         &self,
-        course: &Course<AtlasEndpoint>,
+        life: &EndpointCourse,
         cloud: &Cloud,
         settings: &DedicatedSettings,
     ) -> Option<DueStep<AtlasEndpoint>> {
+        let course = &life.endpoint;
         let (now, since, pace) = (course.now()?, course.since(), &settings.pace);
         let service = self.service.now()?;
         if course.deviations.contains(&Deviation::Stalls) {
@@ -240,7 +264,8 @@ impl ServiceCourse {
             };
             Some((due, Some(index), next))
         });
-        let obstacle = || if settings.vpc_endpoints_exist { None } else { cloud.obstacle(&now.id, service) };
+        let is_made = settings.vpc_endpoints_exist || life.by_rhythm;
+        let obstacle = || if is_made { None } else { cloud.obstacle(&now.id, service) };
         let usual = || {
             let (due, next) = match now.status {
                 EndpointPhase::PendingAcceptance if !is_last_wait => {
@@ -310,6 +335,10 @@ impl ProjectCourse {
                     let last = settings.variants.last_endpoint;
                     life.change_endpoint((at, ChangeCause::Progress), endpoint, state, last);
                 }
+                CourseStep::Rhythm(index, step) => {
+                    let Some(life) = self.lives.get_mut(index) else { return };
+                    life.take_rhythm_step(at, &step, settings.others);
+                }
             }
         }
         self.settled = self.settled.max(now);
@@ -323,10 +352,16 @@ impl ProjectCourse {
                     .service_step(settings)
                     .map(|(due, deviation, state)| (due, CourseStep::Service(index, deviation, state)));
                 let of_endpoints = life.endpoints.iter().enumerate().filter_map(move |(number, found)| {
-                    let (due, deviation, state) = life.endpoint_step(&found.endpoint, cloud, settings)?;
+                    let (due, deviation, state) = life.endpoint_step(found, cloud, settings)?;
                     Some((due, CourseStep::Endpoint(index, number, deviation, state)))
                 });
-                of_service.into_iter().chain(of_endpoints)
+                let lives = life.endpoints.iter().enumerate().filter(|(_, one)| one.by_rhythm);
+                let lives = lives.map(|(number, one)| (number, &one.endpoint));
+                let of_others = settings
+                    .others
+                    .step(self.rhythm_from, &life.service, lives)
+                    .map(|(due, step)| (due, CourseStep::Rhythm(index, step)));
+                of_service.into_iter().chain(of_endpoints).chain(of_others)
             })
             .min_by_key(|(due, _)| *due)
     }

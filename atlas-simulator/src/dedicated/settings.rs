@@ -1,6 +1,6 @@
 //! The settings of dedicated clusters: which exist, how fast Atlas is, and what is not known of it. One plain value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,10 @@ pub struct DedicatedSettings {
     pub clusters: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// Every VPC endpoint exists, for every endpoint service: nothing has to be made in the cloud.
     pub vpc_endpoints_exist: bool,
+    /// The projects without payment information: POST of an endpoint is 402.
+    pub without_payment: BTreeSet<String>,
+    /// The endpoints of others, which come and go.
+    pub others: OthersRhythm,
     /// How long Atlas takes for what it does by itself.
     pub pace: DedicatedPace,
     /// The behaviour of the simulator where Atlas' is not known.
@@ -37,6 +41,21 @@ impl DedicatedSettings {
         let regions = regions.iter().map(|region| (*region).to_owned()).collect();
         self.clusters.entry(project.to_owned()).or_default().insert(cluster.to_owned(), regions);
     }
+}
+
+/// The rhythm at which others register endpoints at every service that is ready, and delete them. Their VPC endpoints
+/// exist. Without a rhythm those that are left are deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OthersRhythm {
+    /// From one registration to the next, at each service; 0: none.
+    #[serde(with = "seconds")]
+    pub every: Duration,
+    /// From a registration until others delete it.
+    #[serde(with = "seconds")]
+    pub stays: Duration,
+    /// It is the same VPC endpoint each time, as soon as it is gone; otherwise always a new one.
+    pub same_id: bool,
 }
 
 /// How long Atlas takes for what it does by itself. Changing it moves the ends of phases that are running.

@@ -224,6 +224,9 @@ async fn each_setting_of_the_catalogue_shows_on_one_request() {
             "POST of a REJECTED endpoint is accepted" => {
                 (CreateEndpoint, rejected, 201, "PENDING_ACCEPTANCE")
             }
+            "a project without payment information" => {
+                (CreateEndpoint, nothing, 402, "NO_PAYMENT_INFORMATION_FOUND")
+            }
             "DELETE of a service again returns 404" => {
                 (DeleteService, deleting, 404, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND")
             }
@@ -281,6 +284,12 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
             assert_eq!(connect().await, "AVAILABLE");
             assert!(atlas.delete_vpc_endpoint(VPC));
             endpoint_is(&atlas, &id, VPC, Some("AVAILABLE")).await;
+        }
+        "endpoints of others come and go at a rhythm" => {
+            let ids = async || client.get(&service(&id)).await.json["interfaceEndpoints"].clone();
+            assert_eq!(ids().await, json!([]));
+            until(&atlas, name, |atlas| atlas.registered_endpoints(&id).len() == 1).await;
+            assert_eq!(ids().await.as_array().unwrap().len(), 1);
         }
         "the last endpoint leaves the service" => {
             assert_eq!(connect().await, "AVAILABLE");

@@ -4,6 +4,8 @@ mod calls;
 mod catalogue;
 mod control;
 mod life;
+mod others;
+mod sharing;
 
 use std::time::Duration;
 
