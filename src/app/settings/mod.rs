@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use atlas::{ApiVersion, Authorities, ClientSettings, SettingsError};
-use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use domain::serverless::observed::Times;
 use domain::token::ClusterId;
 
@@ -71,10 +72,14 @@ pub struct Settings {
     #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub atlas_allow_http: bool,
 
-    /// Version of the Atlas Administration API
+    /// Version of the Atlas Administration API; dedicated clusters use v2 unless it is given
     #[arg(long, env = "SPE_ATLAS_API", value_name = "VERSION", default_value = "v1.0")]
     #[arg(value_parser = api_version())]
     pub atlas_api: ApiVersion,
+
+    // The default of --atlas-api is that of serverless endpoints, so that it must not reach dedicated clusters.
+    #[arg(skip = ApiVersion::V2)]
+    dedicated_api: ApiVersion,
 
     /// PEM file of additional certificate authorities, read again when it changes
     #[arg(long, env = "SPE_ATLAS_CA_FILE", value_name = "PATH")]
@@ -229,11 +234,22 @@ pub enum LogFormat {
 /// # Errors
 /// An invalid value, or the requested help or version.
 pub fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Command, UsageError> {
-    let command = Program::try_parse_from(args)?.command;
-    if let Command::Run(settings) = &command {
+    let matches = Program::command().try_get_matches_from(args)?;
+    let given = matches.subcommand().is_some_and(|(_, run)| is_given(run, "atlas_api"));
+    let mut command = Program::from_arg_matches(&matches)?.command;
+    if let Command::Run(settings) = &mut command {
+        if given {
+            settings.dedicated_api = settings.atlas_api;
+        }
         settings.check()?;
     }
     Ok(command)
+}
+
+/// Returns whether a flag, or its variable, was given.
+fn is_given(run: &ArgMatches, id: &str) -> bool {
+    let source = run.try_contains_id(id).is_ok().then(|| run.value_source(id)).flatten();
+    source.is_some_and(|source| source != ValueSource::DefaultValue)
 }
 
 /// Returns all flags as data, from which the reference of the manual is generated.
@@ -353,6 +369,7 @@ impl Settings {
         Ok(ClientSettings {
             base_url: self.atlas_base_url.clone(),
             api_version: self.atlas_api,
+            dedicated_api_version: self.dedicated_api,
             timeout: self.atlas_timeout,
             extra_roots: extra_roots.transpose()?,
             proxy: self.atlas_proxy.clone(),

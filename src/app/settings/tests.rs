@@ -32,6 +32,29 @@ fn the_defaults_are_those_of_the_rules_and_of_the_client() {
 }
 
 #[test]
+fn the_version_for_dedicated_clusters_is_v2_unless_one_is_given() {
+    let versions = |flags: &[&str]| {
+        let atlas = run(flags).unwrap().atlas().unwrap();
+        (atlas.api_version, atlas.dedicated_api_version)
+    };
+    // The second run of this test, in a process that has the variable.
+    if let Some(variable) = std::env::var_os("SPE_ATLAS_API") {
+        assert_eq!(variable, "v1.0");
+        assert_eq!(versions(&[]), (ApiVersion::V1, ApiVersion::V1));
+        assert_eq!(versions(&["--atlas-api=v2"]), (ApiVersion::V2, ApiVersion::V2));
+        return;
+    }
+    assert_eq!(versions(&[]), (ApiVersion::V1, ApiVersion::V2));
+    assert_eq!(versions(&["--atlas-api=v1.0"]), (ApiVersion::V1, ApiVersion::V1));
+    assert_eq!(versions(&["--atlas-api=v2"]), (ApiVersion::V2, ApiVersion::V2));
+    let name = "app::settings::tests::the_version_for_dedicated_clusters_is_v2_unless_one_is_given";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = again.args(["--exact", name]).env("SPE_ATLAS_API", "v1.0").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
 fn every_setting_is_read_from_its_flag() {
     let settings = run(&[
         "--atlas-base-url=https://atlas.example",
