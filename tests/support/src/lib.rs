@@ -10,6 +10,8 @@
     reason = "a fixture fails the test that uses it, and takes its arguments as tests write them"
 )]
 
+pub mod dedicated;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
