@@ -24,6 +24,8 @@
 //! | [`clock`] | the clock of the protocol's times | nothing |
 //! | [`metrics`] | the metrics, and their exposition | `domain`, `atlas`, `clock` |
 //! | `runtime` | the parts that all kinds share: controller, admission, executor, calls to the API server, events, watches, bounds | `domain`, `atlas`, `metrics` |
+//! | [`schema`] | the parts of the custom resources that all kinds share | `domain` |
+//! | [`endpoint_service`], [`endpoint`] | the kinds `PrivateEndpointService` and `PrivateEndpoint`: their resources | `schema` |
 //! | [`serverless`] | the kind `ServerlessPrivateEndpoint`: its resource, and what connects its machine to the runtime | all above |
 //! | [`app`] | settings, log, election, admin server, the program | all above |
 //!
@@ -38,6 +40,9 @@
 
 pub mod app;
 pub mod clock;
+pub mod endpoint;
+pub mod endpoint_service;
 pub mod metrics;
 mod runtime;
+pub mod schema;
 pub mod serverless;

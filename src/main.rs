@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use spe_operator::app::check;
+use spe_operator::app::definitions::definitions_yaml;
 use spe_operator::app::error::ProgramError;
 use spe_operator::app::logging;
 use spe_operator::app::run as program;
 use spe_operator::app::settings::{self, Command, Settings, UsageError};
-use spe_operator::serverless::crd;
 use tokio::runtime::Runtime;
 
 /// Its settings are in `.cargo/config.toml`.
@@ -18,7 +18,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     match settings::parse(std::env::args_os()) {
         Ok(Command::Run(settings)) => run(*settings),
-        Ok(Command::Crd) => match crd::crd_yaml() {
+        Ok(Command::Crd) => match definitions_yaml() {
             Ok(yaml) => {
                 print!("{yaml}");
                 ExitCode::SUCCESS

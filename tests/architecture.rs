@@ -7,13 +7,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the operator, and the others that it may use. A file obeys the row of every module that it is in.
-const MAY_USE: [(&str, &[&str]); 6] = [
-    ("app", &["clock", "metrics", "runtime", "serverless"]),
+const MAY_USE: [(&str, &[&str]); 11] = [
+    ("app", &["clock", "endpoint", "endpoint_service", "metrics", "runtime", "schema", "serverless"]),
     ("clock", &[]),
+    ("endpoint", &["clock", "metrics", "runtime", "schema"]),
+    ("endpoint::crd", &["schema"]),
+    ("endpoint_service", &["clock", "metrics", "runtime", "schema"]),
+    ("endpoint_service::crd", &["schema"]),
     ("metrics", &["clock"]),
     ("runtime", &["clock", "metrics"]),
-    ("serverless", &["clock", "metrics", "runtime"]),
-    ("serverless::crd", &[]),
+    ("schema", &[]),
+    ("serverless", &["clock", "metrics", "runtime", "schema"]),
+    ("serverless::crd", &["schema"]),
 ];
 
 /// What the core may use besides itself.

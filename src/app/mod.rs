@@ -3,6 +3,7 @@
 pub mod admin;
 mod authorities;
 pub mod check;
+pub mod definitions;
 pub mod error;
 mod kube_client;
 pub mod leader_election;

@@ -21,7 +21,7 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcom
 use domain::serverless::observed::Times;
 use domain::token::ClusterId;
 
-use crate::serverless::crd::parse_duration;
+use crate::schema::parse_duration;
 
 use super::authorities::warn_of;
 use super::leader_election::LeaderElectionConfig;

@@ -9,7 +9,7 @@ use domain::ids::ParseError;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::serverless::crd::parse_duration;
+use crate::schema::parse_duration;
 
 fn parse_error(expected: &'static str, found: &str) -> ParseError {
     ParseError { expected, found: found.chars().take(64).collect() }

@@ -9,19 +9,22 @@
 
 #![allow(clippy::doc_markdown, reason = "`kubectl explain` shows these comments as plain text")]
 
-mod definition;
-mod duration;
 mod names;
-mod reference;
 mod spec;
 mod status;
 
-pub use definition::{crd, crd_yaml};
-pub use duration::parse_duration;
-pub use names::{CLAIM, FINALIZER, OUTPUT_CONFIG_MAP, RECONCILE_REQUEST, STALE_VPC_ENDPOINT_ID, TAKE_OVER};
-pub use reference::CloudProviderEndpointRef;
-pub use spec::{
-    CredentialsRef, DeletionPolicy, ManagementPolicy, OutputConfigMap, ReadyWhen, ServerlessPrivateEndpoint,
-    ServerlessPrivateEndpointSpec,
+pub use crate::schema::{
+    CLAIM, CloudProviderEndpointRef, CredentialsRef, FINALIZER, ManagementPolicy, NEVER_OBSERVED,
+    OUTPUT_CONFIG_MAP, OutputConfigMap, RECONCILE_REQUEST, parse_duration,
 };
-pub use status::{NEVER_OBSERVED, ServerlessPrivateEndpointStatus};
+pub use names::{STALE_VPC_ENDPOINT_ID, TAKE_OVER};
+pub use spec::{DeletionPolicy, ReadyWhen, ServerlessPrivateEndpoint, ServerlessPrivateEndpointSpec};
+pub use status::ServerlessPrivateEndpointStatus;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+
+/// Returns the definition of the resource, as it is installed into a cluster.
+#[must_use]
+pub fn crd() -> CustomResourceDefinition {
+    crate::schema::definition::<ServerlessPrivateEndpoint>()
+}

@@ -1,12 +1,6 @@
-//! The finalizer and the annotations that the operator reads and writes in an object's metadata.
+//! The annotations that only this kind has. The finalizer and the other annotations are those of all kinds.
 //!
 //! They are part of the interface: the meaning of a released name never changes.
-
-/// The finalizer: while it is set, an endpoint may be left in Atlas.
-pub const FINALIZER: &str = "atlas.spe-operator.io/endpoint";
-
-/// The annotation that holds the claim, written before an endpoint is created.
-pub const CLAIM: &str = "atlas.spe-operator.io/claim";
 
 /// The annotation with which a user allows the operator to take over an endpoint with a foreign mark. Its value is
 /// the token of the mark to replace.
@@ -15,19 +9,12 @@ pub const TAKE_OVER: &str = "atlas.spe-operator.io/take-over";
 /// The annotation that holds the VPC endpoint id of a lost endpoint's service, which must not be sent again.
 pub const STALE_VPC_ENDPOINT_ID: &str = "atlas.spe-operator.io/stale-vpc-endpoint-id";
 
-/// The annotation that holds the name of the output ConfigMap that the operator has created, or is about to create, so that
-/// it is deleted when the spec names another one, or none.
-pub const OUTPUT_CONFIG_MAP: &str = "atlas.spe-operator.io/output-config-map";
-
-/// The annotation that requests a reconcile now. It is Flux's own, so that `flux reconcile` and every tool that
-/// supports it works; its value is echoed in `status.lastHandledReconcileAt`.
-pub const RECONCILE_REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
-
 #[cfg(test)]
 mod tests {
     use kube::Resource;
 
     use super::*;
+    use crate::schema::{CLAIM, FINALIZER, OUTPUT_CONFIG_MAP};
     use crate::serverless::crd::ServerlessPrivateEndpoint;
 
     #[test]

@@ -10,8 +10,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reference::{CloudProviderEndpointRef, IS_OBJECT_NAME};
 use super::status::ServerlessPrivateEndpointStatus;
+use crate::schema::{
+    CloudProviderEndpointRef, CredentialsRef, ManagementPolicy, OutputConfigMap, default_interval,
+    default_progress_deadline, immutable, interval_rule, progress_deadline_rule, project_id_rule,
+};
 
 /// Desired state: which serverless instance, how its endpoint is connected, and how it is managed.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
@@ -108,18 +111,15 @@ pub struct ServerlessPrivateEndpointSpec {
     /// GROUP-ID.
     #[schemars(length(max = 128))]
     #[x_kube(
-        validation = Rule::new("self == oldSelf")
-            .message("`projectId` is immutable; create another ServerlessPrivateEndpoint for another project"),
-        validation = Rule::new("self.matches('^[a-f0-9]{24}$')")
-            .message("`projectId` must be the id of an Atlas project: 24 lower-case hexadecimal digits")
+        validation = immutable("`projectId` is immutable; create another ServerlessPrivateEndpoint for another project"),
+        validation = project_id_rule()
     )]
     pub project_id: String,
 
     /// Serverless instance that the endpoint belongs to. Required. Immutable. In Atlas: INSTANCE-NAME.
     #[schemars(length(max = 128))]
     #[x_kube(
-        validation = Rule::new("self == oldSelf")
-            .message("`instanceName` is immutable; create another ServerlessPrivateEndpoint for another instance"),
+        validation = immutable("`instanceName` is immutable; create another ServerlessPrivateEndpoint for another instance"),
         validation = Rule::new("self.matches('^[a-zA-Z0-9][a-zA-Z0-9-]*$')")
             .message("`instanceName` must be the name of an Atlas instance: letters, digits and '-', not starting with '-'")
     )]
@@ -189,46 +189,20 @@ pub struct ServerlessPrivateEndpointSpec {
     /// How often a settled endpoint is polled, as a Go duration of at least 30s. Default: 10m. May be changed.
     #[serde(default = "default_interval")]
     #[schemars(length(max = 64))]
-    #[x_kube(validation = Rule::new(duration_that("duration(self) >= duration('30s')"))
-        .message("`interval` must be a duration of at least 30s, such as '90s', '10m' or '1h30m'"))]
+    #[x_kube(validation = interval_rule())]
     pub interval: String,
 
     /// How long Atlas may take before the object is reported as Stalled, as a Go duration; time spent waiting for the
     /// user never counts. Default: 15m. May be changed.
     #[serde(default = "default_progress_deadline")]
     #[schemars(length(max = 64))]
-    #[x_kube(validation = Rule::new(duration_that("duration(self) > duration('0s')"))
-        .message("`progressDeadline` must be a duration of more than 0s, such as '90s', '15m' or '1h30m'"))]
+    #[x_kube(validation = progress_deadline_rule())]
     pub progress_deadline: String,
 
     /// ConfigMap that receives the endpoint's id, endpoint service name, VPC endpoint id and private SRV address once
     /// they are known, for tools that read them there. Default: none. May be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_config_map: Option<OutputConfigMap>,
-}
-
-/// A Secret in the same namespace that holds an Atlas API key.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
-#[serde(rename_all = "camelCase")]
-pub struct CredentialsRef {
-    /// Name of the Secret, in the same namespace. It holds `publicApiKey` and `privateApiKey`, or `clientId` and
-    /// `clientSecret`. Required. May be changed.
-    #[schemars(length(max = 253))]
-    #[x_kube(validation = Rule::new(IS_OBJECT_NAME)
-        .message("`name` must be the name of a Secret: lower-case letters, digits, '-' and '.'"))]
-    pub name: String,
-}
-
-/// A ConfigMap in the same namespace that the operator writes and owns.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
-#[serde(rename_all = "camelCase")]
-pub struct OutputConfigMap {
-    /// Name of the ConfigMap, in the same namespace. The operator creates it; it never changes one that it did
-    /// not create. Required. May be changed.
-    #[schemars(length(max = 253))]
-    #[x_kube(validation = Rule::new(IS_OBJECT_NAME)
-        .message("`name` must be the name of a ConfigMap: lower-case letters, digits, '-' and '.'"))]
-    pub name: String,
 }
 
 /// How far the endpoint must have come to be Ready.
@@ -248,28 +222,4 @@ pub enum DeletionPolicy {
     Delete,
     /// It stays, with its mark, so that an object of the same name finds it again.
     Retain,
-}
-
-/// Whether the endpoint is managed or only observed.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ManagementPolicy {
-    /// It is created, connected and deleted.
-    #[default]
-    Manage,
-    /// It is read only: nothing is written to Atlas.
-    Observe,
-}
-
-/// Returns a rule for a Go duration. Without the pattern, the API server reports the type error of `duration()` for a value
-/// such as "1d", instead of our message. The pattern rejects nothing that `duration()` accepts as a time.
-fn duration_that(condition: &str) -> String {
-    format!("self.matches('^[-+]?([0-9.]+(h|m|s|ms|us|\u{b5}s|\u{3bc}s|ns))+$') && {condition}")
-}
-
-fn default_interval() -> String {
-    "10m".to_owned()
-}
-
-fn default_progress_deadline() -> String {
-    "15m".to_owned()
 }

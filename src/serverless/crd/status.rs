@@ -11,18 +11,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// The `observedGeneration` of an object that has not been reconciled yet.
-pub const NEVER_OBSERVED: i64 = -1;
-
-fn never_observed() -> i64 {
-    NEVER_OBSERVED
-}
+use crate::schema::{NEVER_OBSERVED, never_observed};
 
 /// State of the endpoint as last seen in Atlas, and the conditions that say what it means. Written by the operator
 /// only.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[serde(rename_all = "camelCase")]
-// Without it tools would report an object as healthy before its first reconcile (they compare generations).
 #[schemars(extend("default" = {"observedGeneration": NEVER_OBSERVED}))]
 pub struct ServerlessPrivateEndpointStatus {
     /// Id of the endpoint in Atlas. Absent until the endpoint is created or adopted. In Atlas: _id.

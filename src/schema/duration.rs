@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use domain::ids::ParseError;
+use kube::core::Rule;
 
 /// Maximum number of nanoseconds that Go's `time.Duration` can hold.
 const MAX_NANOS: u128 = i64::MAX as u128;
@@ -22,6 +23,34 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseError> {
         expected: "a duration (such as 90s, 10m or 1h30m)",
         found: text.chars().take(64).collect(),
     })
+}
+
+/// Returns the rule of the field `interval`.
+pub(crate) fn interval_rule() -> Rule {
+    Rule::new(duration_that("duration(self) >= duration('30s')"))
+        .message("`interval` must be a duration of at least 30s, such as '90s', '10m' or '1h30m'")
+}
+
+/// Returns the rule of the field `progressDeadline`.
+pub(crate) fn progress_deadline_rule() -> Rule {
+    Rule::new(duration_that("duration(self) > duration('0s')"))
+        .message("`progressDeadline` must be a duration of more than 0s, such as '90s', '15m' or '1h30m'")
+}
+
+/// Returns a rule for a Go duration. Without the pattern, the API server reports the type error of `duration()` for a value
+/// such as "1d", instead of our message. The pattern rejects nothing that `duration()` accepts as a time.
+fn duration_that(condition: &str) -> String {
+    format!("self.matches('^[-+]?([0-9.]+(h|m|s|ms|us|\u{b5}s|\u{3bc}s|ns))+$') && {condition}")
+}
+
+/// Returns the default of the field `interval`.
+pub(crate) fn default_interval() -> String {
+    "10m".to_owned()
+}
+
+/// Returns the default of the field `progressDeadline`.
+pub(crate) fn default_progress_deadline() -> String {
+    "15m".to_owned()
 }
 
 fn nanos(text: &str) -> Option<u64> {

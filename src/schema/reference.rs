@@ -1,6 +1,6 @@
 //! The reference to an object that knows the VPC endpoint id, with the closed list of kinds it may name.
 //!
-//! Always in the object's own namespace: a namespace bounds the objects that its users may read.
+//! Always in the object's own namespace: a namespace bounds the objects that its users may read. It never reads an object.
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
@@ -8,10 +8,7 @@ use domain::reference::VpcEndpointSource;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// Rule: this is the name of an object, a DNS subdomain. As a pattern, because CEL's library `format` is younger than the
-/// oldest Kubernetes that must take the definition: a server of 1.31 stores no rule that 1.30 could not evaluate.
-pub(super) const IS_OBJECT_NAME: &str =
-    "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')";
+use super::rules::IS_OBJECT_NAME;
 
 /// An object in the same namespace that knows the id of the VPC endpoint.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]

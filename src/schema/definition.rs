@@ -1,16 +1,16 @@
-//! The CustomResourceDefinition: takes the derived schema, finishes it and prints it.
+//! The CustomResourceDefinition of a kind: takes the derived schema, finishes it and prints it.
+//!
+//! It never changes what a schema accepts, except that `null` is the same as absent.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt;
 
-use super::ServerlessPrivateEndpoint;
-
-/// Returns the definition of the resource, as it is installed into a cluster.
+/// Returns the definition of the kind, as it is installed into a cluster.
 #[must_use]
-pub fn crd() -> CustomResourceDefinition {
-    let mut crd = ServerlessPrivateEndpoint::crd();
+pub fn definition<K: CustomResourceExt>() -> CustomResourceDefinition {
+    let mut crd = K::crd();
     for version in &mut crd.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
             finish(schema);
@@ -19,12 +19,12 @@ pub fn crd() -> CustomResourceDefinition {
     crd
 }
 
-/// Returns [`crd`] as a YAML document, for `spe-operator crd` and the file under `crds/`.
+/// Returns a definition as a YAML document, for `spe-operator crd` and the files under `crds/`.
 ///
 /// # Errors
 /// If the definition cannot be written as YAML, which is a defect.
-pub fn crd_yaml() -> Result<String, serde_saphyr::SerializeError> {
-    serde_saphyr::to_string(&crd())
+pub fn yaml(definition: &CustomResourceDefinition) -> Result<String, serde_saphyr::SerializeError> {
+    serde_saphyr::to_string(definition)
 }
 
 /// Brings the derived schema, with everything nested in it, into the form that Kubernetes tools expect.

@@ -1,0 +1,145 @@
+//! The status of a `PrivateEndpoint`: the endpoint as Atlas reports it, what is recorded of it, its connection strings, and the
+//! conditions.
+//!
+//! The schema never limits a value: no length, pattern, enum, rule or required field, because if the API server rejected a status,
+//! an endpoint would never be recorded. The formats `date-time` and `int64` remain, as in the other kinds.
+
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema::{NEVER_OBSERVED, never_observed};
+
+/// State of the endpoint as last seen in Atlas, and the conditions that say what it means. Written by the operator only.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = {"observedGeneration": NEVER_OBSERVED}))]
+pub struct PrivateEndpointStatus {
+    /// Id of the service in Atlas that the endpoint is registered at. Absent until the endpoint is registered or adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+
+    /// Id of the endpoint, as its cloud provider gave it: a VPC endpoint of AWS, the resource id of a private endpoint of Azure, the
+    /// name of an endpoint group of Google Cloud. Absent until the endpoint is registered or adopted. In Atlas:
+    /// interfaceEndpointId, privateEndpointResourceId or endpointGroupName.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+
+    /// Status of the endpoint as Atlas reports it: PENDING_ACCEPTANCE, PENDING, INITIATING, VERIFIED, AVAILABLE, REJECTED, FAILED or
+    /// DELETING; a word that Atlas adds later is shown as it is. In Atlas: connectionStatus or status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+
+    /// What went wrong, as Atlas reports it. In Atlas: errorMessage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+
+    /// How the endpoint came to this object: Created (registered by this object), Unproven (it may be this object's, but no response
+    /// of Atlas says so) or Adopted (it existed before).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<String>,
+
+    /// The uid of the object that recorded the endpoint. For another object, such as a restored copy, the endpoint counts as Adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_by: Option<String>,
+
+    /// Endpoints that this object declared before, until they are deleted in Atlas or left there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<SupersededEndpoint>,
+
+    /// Private connection strings that lead through this endpoint, one entry for each of `clusters` that has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connection_strings: Vec<ClusterConnectionStrings>,
+
+    /// The nonce of the last claim whose request has a known outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_claim: Option<String>,
+
+    /// Generation of the manifest that this status reflects. It is -1 until the operator has reconciled the object
+    /// for the first time.
+    #[serde(default = "never_observed")]
+    pub observed_generation: i64,
+
+    /// Value of the annotation `reconcile.fluxcd.io/requestedAt` that was acted on last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+
+    /// What the state means, one entry a type: Ready, Synced, ServiceReady and EndpointConnected always; ConnectionStringsReady only
+    /// with `clusters`; Reconciling, Stalled and Suspended only while True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+impl Default for PrivateEndpointStatus {
+    fn default() -> Self {
+        Self {
+            service_id: None,
+            endpoint_id: None,
+            status: None,
+            error_message: None,
+            provenance: None,
+            recorded_by: None,
+            superseded: Vec::new(),
+            connection_strings: Vec::new(),
+            settled_claim: None,
+            observed_generation: NEVER_OBSERVED,
+            last_handled_reconcile_at: None,
+            conditions: Vec::new(),
+        }
+    }
+}
+
+/// An endpoint that an object declared before.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct SupersededEndpoint {
+    /// Id of the service in Atlas that it is registered at.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub service_id: String,
+
+    /// Id of the endpoint, as its cloud provider gave it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub endpoint_id: String,
+
+    /// How it came to this object: Created, Unproven or Adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<String>,
+
+    /// The uid of the object that recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_by: Option<String>,
+
+    /// Its status as Atlas reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+/// The private connection strings of one cluster.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterConnectionStrings {
+    /// Name of the cluster.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
+
+    /// Kind of process that the strings lead to: MONGOD or MONGOS. In Atlas: type.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+
+    /// Connection string with `mongodb+srv://`. In Atlas: srvConnectionString.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srv: Option<String>,
+
+    /// Connection string with `mongodb+srv://` for a sharded cluster behind a load balancer. In Atlas:
+    /// srvShardOptimizedConnectionString.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srv_shard_optimized: Option<String>,
+
+    /// Connection string with `mongodb://`, which names each host. In Atlas: connectionString.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<String>,
+}

@@ -1,0 +1,9 @@
+//! The kind `PrivateEndpoint`: one endpoint that is registered at an endpoint service, for dedicated clusters.
+//!
+//! | file | content |
+//! |---|---|
+//! | `crd/` | the custom resource |
+//!
+//! This module never decides: the rules of the protocol are in the `domain` crate.
+
+pub mod crd;

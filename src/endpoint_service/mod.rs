@@ -1,0 +1,9 @@
+//! The kind `PrivateEndpointService`: the endpoint service of one Atlas project, provider and region, for dedicated clusters.
+//!
+//! | file | content |
+//! |---|---|
+//! | `crd/` | the custom resource |
+//!
+//! This module never decides: the rules of the protocol are in the `domain` crate.
+
+pub mod crd;
