@@ -56,12 +56,10 @@ demo: deps ## Shows how a manifest becomes an AVAILABLE endpoint; EXIT=1 deletes
 	$(CARGO) run --quiet --locked --package testbed --bin demo -- $(if $(filter-out 0,$(EXIT)),--exit)
 
 crd: deps ## Generates crds/ from the types
-	@mkdir -p target
-	$(CARGO) run --quiet --locked --bin spe-operator -- crd > target/crd.yaml
-	mv target/crd.yaml crds/serverlessprivateendpoints.yaml
+	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test crd -- the_committed_definitions
 
 chart: crd ## Generates files from the chart and the types: crds/, its copy in the chart, the values in its README, the bases and the policy in deploy/
-	cp crds/serverlessprivateendpoints.yaml charts/spe-operator/files/
+	cp $(wildcard crds/*endpoint*.yaml) charts/spe-operator/files/
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test chart -- readme deploy::the_base_for deploy::the_admission
 
 image: ## Builds the container image with this machine's Rust, and buildah or docker

@@ -1,25 +1,45 @@
-//! The custom resource definition, read as data. `admission` tests it on an API server.
+//! The custom resource definitions, read as data. `admission` tests it on an API server.
 
 #![allow(clippy::unwrap_used, reason = "so that a test fails where it goes wrong")]
 
+use std::collections::BTreeSet;
+
 use atlas_simulator::Status;
+use domain::dedicated::endpoint::ConnectionStatus;
+use domain::dedicated::service::ServiceStatus;
 use domain::serverless::endpoint::EndpointStatus;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
-use spe_operator::serverless::crd;
+use spe_operator::app::definitions::{definitions, definitions_yaml};
+use spe_operator::schema::yaml;
+use spe_operator::{endpoint, endpoint_service, serverless};
 
-const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/serverlessprivateendpoints.yaml");
+/// With this in the environment the files are written instead of compared.
+const UPDATE: &str = "UPDATE";
 
 /// A field of the schema: its path, as `.spec.comment`, and its schema.
 type Field = (String, Value);
 
+/// The definition of each kind.
+fn all() -> [Value; 3] {
+    definitions().map(|crd| serde_json::to_value(crd).unwrap())
+}
+
+/// The schema of an object.
+fn object_schema(crd: &Value) -> &Value {
+    &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+}
+
 /// The fields below `root` (`.spec`, `.status`), nested ones included.
-fn fields(root: &str) -> Vec<Field> {
-    let crd = serde_json::to_value(crd::crd()).unwrap();
-    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][&root[1..]];
+fn fields(crd: &Value, root: &str) -> Vec<Field> {
     let mut found = Vec::new();
-    collect(root, schema, &mut found);
+    collect(root, &object_schema(crd)["properties"][&root[1..]], &mut found);
     found
+}
+
+/// The fields below `root` of all kinds.
+fn fields_of_all(root: &str) -> Vec<Field> {
+    all().iter().flat_map(|crd| fields(crd, root)).collect()
 }
 
 fn collect(path: &str, schema: &Value, found: &mut Vec<Field>) {
@@ -37,48 +57,72 @@ fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
 }
 
 #[test]
-fn the_committed_definition_is_the_one_that_the_program_prints() {
-    let committed = std::fs::read_to_string(COMMITTED).unwrap();
-    assert!(
-        committed == crd::crd_yaml().unwrap(),
-        "{COMMITTED} is stale: run `make crd` and commit the result"
-    );
+fn the_committed_definitions_are_those_that_the_program_prints() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let list = std::fs::read_to_string(folder.join("kustomization.yaml")).unwrap();
+    for crd in definitions() {
+        let file = format!("{}.yaml", crd.spec.names.plural);
+        let (path, printed) = (folder.join(&file), yaml(&crd).unwrap());
+        if std::env::var_os(UPDATE).is_some() {
+            std::fs::write(path, printed).unwrap();
+            continue;
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == printed, "{} is stale: run `make crd` and commit the result", path.display());
+        assert!(list.contains(&file), "{file} is not in crds/kustomization.yaml");
+    }
 }
 
 #[test]
-fn the_printed_definition_equals_the_definition() {
-    let printed: CustomResourceDefinition = serde_saphyr::from_str(&crd::crd_yaml().unwrap()).unwrap();
-    assert_eq!(printed, crd::crd());
+fn the_printed_definitions_equal_the_definitions() {
+    let printed: Vec<CustomResourceDefinition> =
+        serde_saphyr::from_multiple(&definitions_yaml().unwrap()).unwrap();
+    assert_eq!(printed, definitions());
 }
 
 #[test]
-fn the_resource_has_the_names_that_the_manual_promises() {
-    let crd = serde_json::to_value(crd::crd()).unwrap();
-    assert_eq!(crd["spec"]["group"], "atlas.spe-operator.io");
-    assert_eq!(crd["spec"]["scope"], "Namespaced");
-    assert_eq!(
-        crd["spec"]["names"],
-        serde_json::json!({
-            "kind": "ServerlessPrivateEndpoint",
-            "plural": "serverlessprivateendpoints",
-            "singular": "serverlessprivateendpoint",
-            "shortNames": ["spe"],
-            "categories": ["atlas"],
-        })
-    );
-    let versions = crd["spec"]["versions"].as_array().unwrap();
-    assert_eq!(versions.len(), 1);
-    assert_eq!(versions[0]["name"], "v1alpha1");
-    assert_eq!(
-        versions[0]["selectableFields"],
-        serde_json::json!([{"jsonPath": ".spec.projectId"}, {"jsonPath": ".spec.instanceName"}])
-    );
+fn the_resources_have_the_names_that_the_manual_promises() {
+    for (crd, kind, short, selectable) in [
+        (
+            serverless::crd::crd(),
+            "ServerlessPrivateEndpoint",
+            "spe",
+            &[".spec.projectId", ".spec.instanceName"][..],
+        ),
+        (
+            endpoint_service::crd::crd(),
+            "PrivateEndpointService",
+            "pesvc",
+            &[".spec.projectId", ".spec.region"],
+        ),
+        (endpoint::crd::crd(), "PrivateEndpoint", "pe", &[]),
+    ] {
+        let crd = serde_json::to_value(crd).unwrap();
+        assert_eq!(crd["spec"]["group"], "atlas.spe-operator.io");
+        assert_eq!(crd["spec"]["scope"], "Namespaced");
+        let singular = kind.to_lowercase();
+        assert_eq!(
+            crd["spec"]["names"],
+            serde_json::json!({
+                "kind": kind,
+                "plural": format!("{singular}s"),
+                "singular": singular,
+                "shortNames": [short],
+                "categories": ["atlas"],
+            })
+        );
+        let versions = crd["spec"]["versions"].as_array().unwrap();
+        assert_eq!(versions.len(), 1);
+        assert_eq!(versions[0]["name"], "v1alpha1");
+        let paths = versions[0]["selectableFields"].as_array().into_iter().flatten();
+        assert_eq!(paths.map(|field| text(field, "jsonPath")).collect::<Vec<_>>(), selectable);
+    }
 }
 
-#[test]
-fn the_columns_are_those_of_the_manual() {
-    let crd = serde_json::to_value(crd::crd()).unwrap();
-    let columns: Vec<(String, String, i64)> = crd["spec"]["versions"][0]["additionalPrinterColumns"]
+/// The columns of a kind: name, path and priority.
+fn columns(crd: CustomResourceDefinition) -> Vec<(String, String, i64)> {
+    let crd = serde_json::to_value(crd).unwrap();
+    crd["spec"]["versions"][0]["additionalPrinterColumns"]
         .as_array()
         .unwrap()
         .iter()
@@ -86,42 +130,93 @@ fn the_columns_are_those_of_the_manual() {
             let priority = column["priority"].as_i64().unwrap_or(0);
             (text(column, "name").to_uppercase(), text(column, "jsonPath").to_owned(), priority)
         })
-        .collect();
-    let ready = |field: &str| format!(".status.conditions[?(@.type==\"Ready\")].{field}");
-    let expected = [
-        ("READY", ready("status"), 0),
-        ("STATUS", ".status.status".to_owned(), 0),
-        ("REASON", ready("reason"), 0),
-        ("INSTANCE", ".spec.instanceName".to_owned(), 0),
-        ("AGE", ".metadata.creationTimestamp".to_owned(), 0),
-        ("ID", ".status._id".to_owned(), 1),
-        ("VPC-ENDPOINT", ".status.cloudProviderEndpointId".to_owned(), 1),
-        ("SERVICE-NAME", ".status.endpointServiceName".to_owned(), 1),
-        ("MESSAGE", ready("message"), 1),
-    ]
-    .map(|(name, path, priority)| (name.to_owned(), path, priority));
-    assert_eq!(columns, expected);
+        .collect()
+}
+
+#[test]
+fn the_columns_are_those_of_the_manual() {
+    let own = |narrow: &[(&str, &str)], wide: &[(&str, &str)]| {
+        let ready = |field: &str| format!(".status.conditions[?(@.type==\"Ready\")].{field}");
+        let mut columns = vec![
+            ("READY".to_owned(), ready("status"), 0),
+            ("STATUS".to_owned(), ".status.status".to_owned(), 0),
+            ("REASON".to_owned(), ready("reason"), 0),
+        ];
+        for (own, priority) in [(narrow, 0), (&[("AGE", ".metadata.creationTimestamp")], 0), (wide, 1)] {
+            columns.extend(own.iter().map(|(name, path)| ((*name).to_owned(), (*path).to_owned(), priority)));
+        }
+        columns.push(("MESSAGE".to_owned(), ready("message"), 1));
+        columns
+    };
+    let expected = own(
+        &[("INSTANCE", ".spec.instanceName")],
+        &[
+            ("ID", ".status._id"),
+            ("VPC-ENDPOINT", ".status.cloudProviderEndpointId"),
+            ("SERVICE-NAME", ".status.endpointServiceName"),
+        ],
+    );
+    assert_eq!(columns(serverless::crd::crd()), expected);
+    let expected = own(
+        &[("PROVIDER", ".spec.provider"), ("REGION", ".spec.region")],
+        &[
+            ("ID", ".status.serviceId"),
+            ("SERVICE-NAME", ".status.endpointServiceName"),
+            ("PROVENANCE", ".status.provenance"),
+        ],
+    );
+    assert_eq!(columns(endpoint_service::crd::crd()), expected);
+    let expected = own(
+        &[("SERVICE", ".spec.serviceRef.name")],
+        &[
+            ("ENDPOINT", ".status.endpointId"),
+            ("SERVICE-ID", ".status.serviceId"),
+            ("PROVENANCE", ".status.provenance"),
+        ],
+    );
+    assert_eq!(columns(endpoint::crd::crd()), expected);
 }
 
 #[test]
 fn every_field_is_described() {
-    for (path, schema) in fields(".spec").into_iter().chain(fields(".status")) {
+    for (path, schema) in fields_of_all(".spec").into_iter().chain(fields_of_all(".status")) {
+        if path.ends_with("[]") && schema["type"] == "string" {
+            // It is described with its list.
+            continue;
+        }
         let description = text(&schema, "description");
         assert!(description.ends_with('.'), "{path}: {description:?}");
         assert!(!description.contains('\n'), "{path}: {description:?}");
     }
 }
 
+/// The words in capitals in the description of the field `status.status`.
+fn described_words(crd: CustomResourceDefinition) -> BTreeSet<String> {
+    let fields = fields(&serde_json::to_value(crd).unwrap(), ".status");
+    let (_, status) = fields.iter().find(|(path, _)| path == ".status.status").unwrap();
+    let words = text(status, "description").split(|c: char| !c.is_ascii_uppercase() && c != '_');
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_status_word_of_dedicated_clusters_is_described() {
+    let described = described_words(endpoint_service::crd::crd());
+    for word in ServiceStatus::KNOWN.iter().map(ServiceStatus::as_str) {
+        assert!(described.contains(word), "the status of a service does not name {word}");
+    }
+    let described = described_words(endpoint::crd::crd());
+    for word in ConnectionStatus::KNOWN.iter().map(ConnectionStatus::as_str) {
+        assert!(described.contains(word), "the status of an endpoint does not name {word}");
+    }
+}
+
 /// The places of a status word that the compiler does not name.
 #[test]
 fn every_status_word_is_described_explained_and_simulated() {
-    let fields = fields(".status");
-    let (_, status) = fields.iter().find(|(path, _)| path == ".status.status").unwrap();
-    let described: Vec<_> =
-        text(status, "description").split(|c: char| !c.is_ascii_uppercase() && c != '_').collect();
+    let described = described_words(serverless::crd::crd());
     let page = include_str!("../docs/concepts/life.md");
     for word in EndpointStatus::KNOWN.iter().filter_map(EndpointStatus::known) {
-        assert!(described.contains(&word), "the description of the field status does not name {word}");
+        assert!(described.contains(word), "the description of the field status does not name {word}");
         assert!(page.contains(&format!("\n| `{word}` | ")), "docs/concepts/life.md does not explain {word}");
         let simulated: Status = serde_json::from_value(word.into()).unwrap();
         assert!(!matches!(simulated, Status::Other(_)), "the simulator has no status {word}");
@@ -130,9 +225,15 @@ fn every_status_word_is_described_explained_and_simulated() {
 
 #[test]
 fn every_spec_field_documents_its_default_and_mutability() {
-    let fields = fields(".spec");
+    for crd in all() {
+        spec_fields_document_their_default_and_mutability(&fields(&crd, ".spec"));
+    }
+}
+
+fn spec_fields_document_their_default_and_mutability(fields: &[Field]) {
     assert!(fields.len() > 15, "only {} fields were found", fields.len());
-    for (path, schema) in fields.iter().filter(|(path, _)| path != ".spec") {
+    // An item of a list is described with its list.
+    for (path, schema) in fields.iter().filter(|(path, _)| path != ".spec" && !path.ends_with("[]")) {
         let description = text(schema, "description");
         let parent = path.rsplit_once('.').map(|(parent, _)| parent).unwrap();
         let parent = fields.iter().find(|(path, _)| path == parent).map(|(_, schema)| schema).unwrap();
@@ -141,7 +242,7 @@ fn every_spec_field_documents_its_default_and_mutability() {
         let expected = match schema["default"].as_str() {
             Some(default) => format!("Default: {default}."),
             None if required => "Required.".to_owned(),
-            None if name == "key" => "Required for a ConfigMap".to_owned(),
+            None if description.contains("Required for ") => "else it may not be set".to_owned(),
             None => "Default: ".to_owned(),
         };
         assert!(description.contains(&expected), "{path} does not say {expected:?}: {description:?}");
@@ -154,23 +255,25 @@ fn every_spec_field_documents_its_default_and_mutability() {
 
 #[test]
 fn every_rule_has_a_message() {
-    let crd = serde_json::to_value(crd::crd()).unwrap();
-    let root = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-    let mut rules = 0;
-    for (path, schema) in fields(".spec").into_iter().chain([(String::new(), root)]) {
-        for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
-            assert!(!text(rule, "message").is_empty(), "{path}: {rule}");
-            rules += 1;
+    for crd in all() {
+        let mut rules = 0;
+        for (path, schema) in
+            fields(&crd, ".spec").into_iter().chain([(String::new(), object_schema(&crd).clone())])
+        {
+            for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+                assert!(!text(rule, "message").is_empty(), "{path}: {rule}");
+                rules += 1;
+            }
         }
+        assert!(rules > 14, "only {rules} rules were found");
     }
-    assert!(rules > 15, "only {rules} rules were found");
 }
 
 /// A limit can reject the record of an endpoint id, and then the endpoint is lost. So this test lists what the schema
 /// of the status may contain, not what it may not.
 #[test]
 fn the_schema_of_the_status_limits_nothing() {
-    for (path, schema) in fields(".status") {
+    for (path, schema) in fields_of_all(".status") {
         for (keyword, value) in schema.as_object().unwrap() {
             let allowed = match keyword.as_str() {
                 "type" | "description" | "properties" | "items" => true,
@@ -189,7 +292,7 @@ fn the_schema_of_the_status_limits_nothing() {
 
 #[test]
 fn nothing_may_be_null() {
-    for (path, schema) in fields(".spec").into_iter().chain(fields(".status")) {
+    for (path, schema) in fields_of_all(".spec").into_iter().chain(fields_of_all(".status")) {
         assert!(schema.get("nullable").is_none(), "{path}");
     }
 }
@@ -220,9 +323,9 @@ async fn the_oldest_supported_kubernetes_takes_every_rule() {
     let mut manifests: Vec<Value> =
         serde_saphyr::from_multiple(include_str!("../deploy/admission-policy.yaml")).unwrap();
     manifests.retain(|manifest| manifest["kind"] == "ValidatingAdmissionPolicy");
-    manifests.push(serde_json::to_value(crd::crd()).unwrap());
+    manifests.extend(all());
     let rules = compiled(&before, &manifests).await;
-    assert!(rules.len() > 25, "only {} rules were found", rules.len());
+    assert!(rules.len() > 70, "only {} rules were found", rules.len());
     for rule in rules {
         assert_eq!(rule["error"], "", "{before} cannot evaluate {}", rule["rule"]);
     }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "so that a test fails where it goes wrong")]
 
 mod create;
+mod endpoint;
+mod endpoint_service;
 mod fixture;
 mod references;
 mod samples;

@@ -3,9 +3,17 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Resource;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, ValidationDirective};
+use kube::core::object::HasStatus;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
+use spe_operator::app::definitions::definitions;
+use spe_operator::endpoint::crd::PrivateEndpoint;
+use spe_operator::endpoint_service::crd::PrivateEndpointService;
+use spe_operator::schema::NEVER_OBSERVED;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
 use crate::fixture::AdmissionFixture;
 
@@ -33,6 +41,8 @@ async fn every_sample_is_accepted() {
     for (file, manifest) in samples() {
         let kind = match manifest["kind"].as_str().unwrap() {
             "ServerlessPrivateEndpoint" => ApiResource::erase::<ServerlessPrivateEndpoint>(&()),
+            "PrivateEndpointService" => ApiResource::erase::<PrivateEndpointService>(&()),
+            "PrivateEndpoint" => ApiResource::erase::<PrivateEndpoint>(&()),
             "ConfigMap" => ApiResource::erase::<ConfigMap>(&()),
             "Secret" => ApiResource::erase::<Secret>(&()),
             other => panic!("{file}: {other}"),
@@ -42,24 +52,41 @@ async fn every_sample_is_accepted() {
         let name = manifest["metadata"]["name"].as_str().unwrap();
         let applied = objects.patch(name, &params, &Patch::Apply(&manifest)).await;
         let applied = applied.unwrap_or_else(|error| panic!("{file}: {error}"));
-        if kind.kind == "ServerlessPrivateEndpoint" {
-            let typed: Result<ServerlessPrivateEndpoint, _> = applied.try_parse();
-            let typed = typed.unwrap_or_else(|error| panic!("{file} cannot be decoded: {error}"));
-            assert_eq!(typed.status.unwrap().observed_generation, crd::NEVER_OBSERVED, "{file}");
-        }
+        let unobserved = match kind.kind.as_str() {
+            "ServerlessPrivateEndpoint" => observed_generation::<ServerlessPrivateEndpoint>(applied, &file),
+            "PrivateEndpointService" => observed_generation::<PrivateEndpointService>(applied, &file),
+            "PrivateEndpoint" => observed_generation::<PrivateEndpoint>(applied, &file),
+            _ => NEVER_OBSERVED,
+        };
+        assert_eq!(unobserved, NEVER_OBSERVED, "{file}");
     }
 }
 
+/// Returns the `observedGeneration` of an object that the API server returned, decoded as its type.
+fn observed_generation<K>(applied: DynamicObject, file: &str) -> i64
+where
+    K: Resource + DeserializeOwned + HasStatus,
+    K::Status: Serialize,
+{
+    let typed: Result<K, _> = applied.try_parse();
+    let typed = typed.unwrap_or_else(|error| panic!("{file} cannot be decoded: {error}"));
+    serde_json::to_value(typed.status().unwrap()).unwrap()["observedGeneration"].as_i64().unwrap()
+}
+
 #[test]
-fn every_field_of_the_spec_has_a_sample() {
-    let crd = serde_json::to_value(crd::crd()).unwrap();
-    let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
-    let fields: BTreeSet<&String> = spec.as_object().unwrap().keys().collect();
+fn every_field_of_a_spec_has_a_sample() {
     let samples = samples();
-    let endpoints = samples.iter().filter(|(_, manifest)| manifest["kind"] == "ServerlessPrivateEndpoint");
-    let shown: BTreeSet<&String> =
-        endpoints.flat_map(|(_, manifest)| manifest["spec"].as_object().unwrap().keys()).collect();
-    assert_eq!(shown, fields);
+    for crd in definitions() {
+        let crd = serde_json::to_value(crd).unwrap();
+        let spec =
+            &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+        let fields: BTreeSet<&String> = spec.as_object().unwrap().keys().collect();
+        let kind = &crd["spec"]["names"]["kind"];
+        let objects = samples.iter().filter(|(_, manifest)| manifest["kind"] == *kind);
+        let shown: BTreeSet<&String> =
+            objects.flat_map(|(_, manifest)| manifest["spec"].as_object().unwrap().keys()).collect();
+        assert_eq!(shown, fields, "{kind}");
+    }
 }
 
 #[test]
@@ -67,7 +94,8 @@ fn every_sample_finds_its_secret() {
     let samples = samples();
     let (_, secret) = samples.iter().find(|(file, _)| file == "secret.yaml").unwrap();
     for (file, manifest) in &samples {
-        if manifest["kind"] == "ServerlessPrivateEndpoint" {
+        let is_ours = manifest["apiVersion"] == "atlas.spe-operator.io/v1alpha1";
+        if is_ours && manifest["spec"]["serviceRef"].is_null() {
             assert_eq!(manifest["spec"]["credentialsRef"]["name"], secret["metadata"]["name"], "{file}");
         }
     }

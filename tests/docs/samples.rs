@@ -23,6 +23,9 @@ const ENDS: [(&str, &str); 10] = [
     ("vpc-endpoint-upbound", "Available"),
 ];
 
+/// How the samples of the kinds begin that no controller reconciles yet.
+const WITHOUT_CONTROLLER: &str = "private-endpoint";
+
 /// The VPC endpoints that the samples refer to, with their ids.
 const NETWORK: &str = r#"
 make_key
@@ -60,7 +63,7 @@ fn no_sample_is_forgotten() {
     let mut names: Vec<_> = files
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned))
-        .filter(|name| name != "secret" && name != "kustomization")
+        .filter(|name| name != "secret" && name != "kustomization" && !name.starts_with(WITHOUT_CONTROLLER))
         .collect();
     names.sort();
     assert_eq!(names, ENDS.map(|(name, _)| name));

@@ -129,14 +129,21 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/* The resources of the operator's kinds, as JSON. Each has its definition in files/. */}}
+{{- define "spe-operator.resources" -}}
+["serverlessprivateendpoints", "privateendpointservices", "privateendpoints"]
+{{- end -}}
+
 {{/* The operator's rights where it watches objects. Secrets: only get. */}}
 {{- define "spe-operator.rules" -}}
+{{- range include "spe-operator.resources" . | fromJsonArray }}
 - apiGroups: [atlas.spe-operator.io]
-  resources: [serverlessprivateendpoints]
+  resources: [{{ . }}]
   verbs: [get, list, watch, patch]
 - apiGroups: [atlas.spe-operator.io]
-  resources: [serverlessprivateendpoints/status]
+  resources: [{{ . }}/status]
   verbs: [patch]
+{{- end }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]

@@ -47,7 +47,7 @@ pub enum Command {
         after_help = "Durations are written as in Kubernetes: 500ms, 10s, 5m, 1h30m. A flag wins over its variable."
     )]
     Run(Box<Settings>),
-    /// Print the CustomResourceDefinition as YAML
+    /// Print the CustomResourceDefinitions as YAML
     Crd,
     /// Check that a running operator is ready
     Check {

@@ -342,7 +342,7 @@ pub struct GcpForwardingRule {
     /// Name of the forwarding rule. Required. May be changed only together with `groupName`. In Atlas: endpointName.
     #[schemars(length(max = 128))]
     #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z0-9][-._a-zA-Z0-9]*$')")
-        .message("`name` must be the name of a forwarding rule: letters, digits and '-', starting with a letter"))]
+        .message("`name` must be the name of a forwarding rule: letters, digits, '-', '_' and '.', starting with a letter or digit"))]
     pub name: String,
 
     /// IP address of the forwarding rule. Required. May be changed only together with `groupName`. In Atlas: ipAddress.
