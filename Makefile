@@ -59,7 +59,7 @@ crd: deps ## Generates crds/ from the types
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test crd -- the_committed_definitions
 
 chart: crd ## Generates files from the chart and the types: crds/, its copy in the chart, the values in its README, the bases and the policy in deploy/
-	cp $(wildcard crds/*endpoint*.yaml) charts/spe-operator/files/
+	cp crds/*endpoint*.yaml charts/spe-operator/files/
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test chart -- readme deploy::the_base_for deploy::the_admission
 
 image: ## Builds the container image with this machine's Rust, and buildah or docker

@@ -54,13 +54,17 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// [`Self::install_crd`] for the YAML text of one definition, such as a file under `crds/`.
+    /// [`Self::install_crd`] for each definition in a stream of YAML documents, such as `spe-operator crd` prints.
     ///
     /// # Errors
     /// As [`Self::install_crd`], and when the text is not YAML.
     pub async fn install_crd_yaml(&self, yaml: &str) -> Result<()> {
-        let crd: serde_json::Value = serde_saphyr::from_str(yaml).context("the definition is not YAML")?;
-        self.install_crd(&crd).await
+        let crds: Vec<serde_json::Value> =
+            serde_saphyr::from_multiple(yaml).context("a definition is not YAML")?;
+        for crd in &crds {
+            self.install_crd(crd).await?;
+        }
+        Ok(())
     }
 }
 

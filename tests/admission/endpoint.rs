@@ -189,15 +189,16 @@ async fn each_forbidden_value_of_an_endpoint_is_rejected_with_a_message() {
     let vpc_endpoint = "`id` must be the id of a VPC endpoint: 'vpce-' and lower-case hexadecimal digits";
     let clusters =
         "`clusters` must be names of Atlas clusters: letters, digits and '-', not starting with '-'";
-    let reference = |kind: &str| json!({"apiVersion": "v1", "kind": kind, "name": "network", "key": "id"});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "id"});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "name": "network"});
     let strings = |count: usize| (0..count).map(|number| format!("a{number}")).collect::<Vec<_>>();
     for (fields, place, words) in [
         (json!({"aws": {}}), "aws", one_of_aws),
-        (json!({"aws": {"id": "vpce-0a", "ref": reference("ConfigMap")}}), "aws", one_of_aws),
+        (json!({"aws": {"id": "vpce-0a", "ref": map}}), "aws", one_of_aws),
         (json!({"aws": {"id": "vpce-"}}), "aws.id", vpc_endpoint),
         (json!({"aws": {"id": "vpce-0A"}}), "aws.id", vpc_endpoint),
         (json!({"aws": {"id": "vpce-0a\n"}}), "aws.id", vpc_endpoint),
-        (json!({"aws": {"ref": reference("Secret")}}), "aws.ref", "must be a VPCEndpoint of"),
+        (json!({"aws": {"ref": secret}}), "aws.ref", "must be a VPCEndpoint of"),
         (
             json!({"serviceRef": {"name": "Orders"}}),
             "serviceRef.name",

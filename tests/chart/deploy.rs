@@ -7,6 +7,7 @@ use std::process::Command;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams, PostParams, ValidationDirective};
 use serde_json::{Value, json};
+use spe_operator::app::definitions::definitions;
 use testbed::kinds;
 
 use crate::helm::{ChartManifest, name, of_kind, render, try_render_with};
@@ -222,21 +223,29 @@ fn each_object_asks_argo_cd_to_confirm_its_deletion() {
 }
 
 #[test]
-fn the_catalogue_of_the_chart_shows_the_crd_and_the_samples() {
+fn the_catalogue_of_the_chart_shows_the_crds_and_the_samples() {
     let chart = include_str!("../../charts/spe-operator/Chart.yaml");
     let chart: Value = serde_saphyr::from_str(chart).unwrap();
     let listed = |key: &str| -> Vec<Value> {
         serde_saphyr::from_str(chart["annotations"][key].as_str().unwrap()).unwrap()
     };
-    let definition = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
-    let shown = &listed("artifacthub.io/crds")[0];
-    assert_eq!(shown["name"], definition["metadata"]["name"]);
-    assert_eq!(shown["kind"], definition["spec"]["names"]["kind"]);
-    assert_eq!(shown["version"], definition["spec"]["versions"][0]["name"]);
+    let all = listed("artifacthub.io/crds");
+    assert_eq!(all.len(), definitions().len());
+    for (shown, definition) in all.iter().zip(definitions()) {
+        let definition = serde_json::to_value(definition).unwrap();
+        assert_eq!(shown["name"], definition["metadata"]["name"]);
+        assert_eq!(shown["kind"], definition["spec"]["names"]["kind"]);
+        assert_eq!(shown["version"], definition["spec"]["versions"][0]["name"]);
+    }
     let examples = listed("artifacthub.io/crdsExamples");
     assert!(!examples.is_empty());
     for shown in examples {
-        let file = format!("samples/{}.yaml", shown["metadata"]["name"].as_str().unwrap());
+        let file = match shown["kind"].as_str().unwrap() {
+            "PrivateEndpointService" => "private-endpoint-service",
+            "PrivateEndpoint" => "private-endpoint",
+            _ => shown["metadata"]["name"].as_str().unwrap(),
+        };
+        let file = format!("samples/{file}.yaml");
         assert_eq!(vec![shown], example(&file), "{file}");
     }
 }

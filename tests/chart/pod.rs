@@ -3,32 +3,49 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use spe_operator::serverless::crd;
+use spe_operator::app::definitions::definitions;
 
 use crate::helm::{chart, name, of_kind, operator_arguments, render, try_render};
 use crate::release::strings;
 
+/// The names of the definitions, as manifests of the chart.
+const DEFINITIONS: [&str; 3] = [
+    "CustomResourceDefinition privateendpoints.atlas.spe-operator.io",
+    "CustomResourceDefinition privateendpointservices.atlas.spe-operator.io",
+    "CustomResourceDefinition serverlessprivateendpoints.atlas.spe-operator.io",
+];
+
 #[tokio::test]
-async fn the_crd_is_that_of_the_program_and_outlives_the_release() {
+async fn the_crds_are_those_of_the_program_and_outlive_the_release() {
     let rendered = render("atlas", &["crds.annotations.team=a"]).await;
-    let definition = of_kind(&rendered, "CustomResourceDefinition")[0];
-    let expected = serde_json::to_value(crd::crd()).unwrap();
-    assert_eq!(definition["spec"], expected["spec"]);
-    assert_eq!(definition["metadata"]["name"], expected["metadata"]["name"]);
-    assert_eq!(
-        definition["metadata"]["annotations"],
-        json!({"helm.sh/resource-policy": "keep", "team": "a"})
-    );
+    let rendered = of_kind(&rendered, "CustomResourceDefinition");
+    assert_eq!(rendered.len(), definitions().len());
+    for expected in definitions() {
+        let expected = serde_json::to_value(expected).unwrap();
+        let is_same = |crd: &&&Value| crd["metadata"]["name"] == expected["metadata"]["name"];
+        let definition = rendered.iter().find(is_same).unwrap();
+        assert_eq!(definition["spec"], expected["spec"]);
+        assert_eq!(
+            definition["metadata"]["annotations"],
+            json!({"helm.sh/resource-policy": "keep", "team": "a"})
+        );
+    }
     let released = render("atlas", &["crds.keep=false"]).await;
-    assert_eq!(of_kind(&released, "CustomResourceDefinition")[0]["metadata"]["annotations"], Value::Null);
+    for definition in of_kind(&released, "CustomResourceDefinition") {
+        assert_eq!(definition["metadata"]["annotations"], Value::Null);
+    }
     let without = render("atlas", &["crds.enabled=false"]).await;
     assert!(of_kind(&without, "CustomResourceDefinition").is_empty());
 }
 
 #[test]
-fn the_charts_copy_of_the_definition_is_current() {
-    let copy = std::fs::read_to_string(chart().join("files/serverlessprivateendpoints.yaml")).unwrap();
-    assert_eq!(copy, include_str!("../../crds/serverlessprivateendpoints.yaml"), "run `make chart`");
+fn the_charts_copies_of_the_definitions_are_current() {
+    for crd in definitions() {
+        let file = format!("{}.yaml", crd.spec.names.plural);
+        let copy = std::fs::read_to_string(chart().join("files").join(&file)).unwrap();
+        let original = chart().join("../../crds").join(&file);
+        assert_eq!(copy, std::fs::read_to_string(original).unwrap(), "run `make chart`");
+    }
 }
 
 #[tokio::test]
@@ -43,7 +60,9 @@ async fn the_default_release_has_only_the_required_objects() {
             "ClusterRole spe-operator-view.atlas",
             "ClusterRole spe-operator.atlas",
             "ClusterRoleBinding spe-operator.atlas",
-            "CustomResourceDefinition serverlessprivateendpoints.atlas.spe-operator.io",
+            DEFINITIONS[0],
+            DEFINITIONS[1],
+            DEFINITIONS[2],
             "Deployment atlas/spe-operator",
             "Pod atlas/spe-operator-ready",
             "Role atlas/spe-operator-lease",
@@ -65,12 +84,12 @@ async fn the_default_release_has_only_the_required_objects() {
 }
 
 #[tokio::test]
-async fn namespaced_scope_makes_nothing_cluster_wide_but_the_definition() {
+async fn namespaced_scope_makes_nothing_cluster_wide_but_the_definitions() {
     let values = ["rbac.scope=namespaced", "clusterId=prod-1", "watchNamespaces=[\"team-a\",\"team-b\"]"];
     let rendered = render("atlas", &values).await;
-    let wide: Vec<String> =
+    let wide: BTreeSet<String> =
         rendered.iter().filter(|manifest| manifest["metadata"]["namespace"].is_null()).map(name).collect();
-    assert_eq!(wide, ["CustomResourceDefinition serverlessprivateendpoints.atlas.spe-operator.io"]);
+    assert_eq!(wide, DEFINITIONS.map(str::to_owned).into());
     for namespace in ["team-a", "team-b"] {
         for kind in ["Role", "RoleBinding"] {
             let wanted = format!("{kind} {namespace}/spe-operator.atlas");

@@ -1,10 +1,14 @@
 //! The admission policy on a real API server: the claim and the finalizer are the operator's, everything else is the user's.
 
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
-use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
-use testbed::{ControlPlane, kinds};
+use spe_operator::app::definitions::definitions;
+use spe_operator::endpoint::crd::PrivateEndpoint;
+use spe_operator::endpoint_service::crd::PrivateEndpointService;
+use spe_operator::schema::FINALIZER;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
+use testbed::ControlPlane;
 use tokio::sync::OnceCell;
 
 use crate::helm::{RELEASE, of_kind, render};
@@ -19,7 +23,9 @@ async fn control_plane() -> &'static ControlPlane {
 }
 
 async fn install(control_plane: ControlPlane) -> ControlPlane {
-    control_plane.install_crd(&crd::crd()).await.unwrap();
+    for crd in definitions() {
+        control_plane.install_crd(&crd).await.unwrap();
+    }
     let client = control_plane.client().await.unwrap();
     let rendered = render(HOME, &["admissionPolicy.enabled=true"]).await;
     create(&client, of_kind(&rendered, "ValidatingAdmissionPolicy")[0]).await;
@@ -41,13 +47,13 @@ async fn install(control_plane: ControlPlane) -> ControlPlane {
 }
 
 async fn create(client: &Client, manifest: &Value) {
-    let api = kinds::api_of(client, manifest, None).await.unwrap();
+    let api = testbed::kinds::api_of(client, manifest, None).await.unwrap();
     api.create(&PostParams::default(), &serde_json::from_value(manifest.clone()).unwrap()).await.unwrap();
 }
 
 /// A policy and a role take effect a moment after their creation.
 async fn until_in_force(control_plane: &ControlPlane) {
-    let world = World::new(control_plane).await;
+    let world = World::new(control_plane, &kinds()[0]).await;
     let object = world.object(json!({})).await;
     let refused = async {
         loop {
@@ -62,55 +68,97 @@ async fn until_in_force(control_plane: &ControlPlane) {
         .expect("the policy is not in force");
 }
 
+/// One of the operator's kinds.
+#[derive(Clone)]
+struct PolicedKind {
+    resource: ApiResource,
+    spec: Value,
+    /// Statuses that record something that is in Atlas.
+    records: Vec<Value>,
+    /// A status that records nothing, although it says something.
+    record_free: Value,
+}
+
+fn kinds() -> [PolicedKind; 3] {
+    let id = "5f7cac1adf5d6c6306f4b283";
+    let project = "32b6e34b3d91647abb20e7b8";
+    let credentials = json!({"name": "atlas-api"});
+    [
+        PolicedKind {
+            resource: ApiResource::erase::<ServerlessPrivateEndpoint>(&()),
+            spec: json!({"projectId": project, "instanceName": "orders", "credentialsRef": credentials}),
+            records: vec![json!({ "_id": id })],
+            record_free: json!({"status": "RESERVED"}),
+        },
+        PolicedKind {
+            resource: ApiResource::erase::<PrivateEndpointService>(&()),
+            spec: json!({"projectId": project, "provider": "AWS", "region": "EU_WEST_1"}),
+            records: vec![json!({ "serviceId": id })],
+            record_free: json!({"endpointIds": ["vpce-0a"]}),
+        },
+        PolicedKind {
+            resource: ApiResource::erase::<PrivateEndpoint>(&()),
+            spec: json!({"serviceRef": {"name": "orders"}, "aws": {"id": "vpce-0a"}}),
+            records: vec![
+                json!({"serviceId": id, "endpointId": "vpce-0a"}),
+                json!({"superseded": [{"serviceId": id, "endpointId": "vpce-0b"}]}),
+            ],
+            record_free: json!({ "serviceId": id }),
+        },
+    ]
+}
+
 struct World {
     config: kube::Config,
-    objects: Api<ServerlessPrivateEndpoint>,
+    kind: PolicedKind,
+    objects: Api<DynamicObject>,
     namespace: String,
 }
 
 impl World {
-    async fn new(control_plane: &ControlPlane) -> Self {
+    async fn new(control_plane: &ControlPlane, kind: &PolicedKind) -> Self {
         let namespace = control_plane.create_namespace("policy").await.unwrap();
-        let objects = Api::namespaced(control_plane.client().await.unwrap(), &namespace);
-        Self { config: control_plane.config().await.unwrap(), objects, namespace }
+        let client = control_plane.client().await.unwrap();
+        let objects = Api::namespaced_with(client, &namespace, &kind.resource);
+        Self { config: control_plane.config().await.unwrap(), kind: kind.clone(), objects, namespace }
+    }
+
+    /// One for each kind.
+    async fn all() -> Vec<Self> {
+        let mut worlds = Vec::new();
+        for kind in kinds() {
+            worlds.push(Self::new(control_plane().await, &kind).await);
+        }
+        worlds
     }
 
     /// Created by the administrator, with this annotation's value and our finalizer.
-    async fn object(&self, annotations: Value) -> ServerlessPrivateEndpoint {
+    async fn object(&self, annotations: Value) -> DynamicObject {
         let manifest = json!({
-            "apiVersion": "atlas.spe-operator.io/v1alpha1",
-            "kind": "ServerlessPrivateEndpoint",
-            "metadata": {"generateName": "a-", "annotations": annotations, "finalizers": [crd::FINALIZER]},
-            "spec": {
-                "projectId": "32b6e34b3d91647abb20e7b8",
-                "instanceName": "orders",
-                "credentialsRef": {"name": "atlas-api"},
-            },
+            "apiVersion": self.kind.resource.api_version,
+            "kind": self.kind.resource.kind,
+            "metadata": {"generateName": "a-", "annotations": annotations, "finalizers": [FINALIZER]},
+            "spec": self.kind.spec,
         });
         self.objects.create(&PostParams::default(), &serde_json::from_value(manifest).unwrap()).await.unwrap()
     }
 
-    async fn record_id(&self, object: &ServerlessPrivateEndpoint) {
-        let status = Patch::Merge(json!({"status": {"_id": "5f7cac1adf5d6c6306f4b283"}}));
+    async fn report(&self, object: &DynamicObject, status: &Value) {
+        let status = Patch::Merge(json!({ "status": status }));
         let params = PatchParams::default();
         self.objects.patch_status(&object.name_any(), &params, &status).await.unwrap();
     }
 
     /// Returns the objects as another user accesses them; in group `system:masters` if that is the name.
-    fn as_user(&self, user: &str) -> Api<ServerlessPrivateEndpoint> {
+    fn as_user(&self, user: &str) -> Api<DynamicObject> {
         let mut config = self.config.clone();
         let group = if user == "system:masters" { "system:masters" } else { "system:authenticated" };
         config.auth_info.impersonate = Some(user.to_owned());
         config.auth_info.impersonate_groups = Some(vec![group.to_owned()]);
-        Api::namespaced(Client::try_from(config).unwrap(), &self.namespace)
+        Api::namespaced_with(Client::try_from(config).unwrap(), &self.namespace, &self.kind.resource)
     }
 
-    async fn change(
-        &self,
-        user: &str,
-        object: &ServerlessPrivateEndpoint,
-        change: Value,
-    ) -> Result<(), String> {
+    async fn change(&self, user: &str, object: &DynamicObject, change: Value) -> Result<(), String> {
         let changed = self
             .as_user(user)
             .patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(change))
@@ -118,12 +166,7 @@ impl World {
         changed.map(drop).map_err(|error| error.to_string())
     }
 
-    async fn annotate(
-        &self,
-        user: &str,
-        object: &ServerlessPrivateEndpoint,
-        claim: Value,
-    ) -> Result<(), String> {
+    async fn annotate(&self, user: &str, object: &DynamicObject, claim: Value) -> Result<(), String> {
         self.change(user, object, json!({"metadata": {"annotations": {CLAIM: claim}}})).await
     }
 }
@@ -140,53 +183,60 @@ fn assert_denied(result: Result<(), String>, word: &str) {
 
 #[tokio::test]
 async fn only_the_operator_sets_or_changes_a_claim() {
-    let world = World::new(control_plane().await).await;
-    let bare = world.object(json!({})).await;
-    assert_denied(world.annotate("alice", &bare, json!("v1/mine")).await, CLAIM);
-    world.annotate(&operator(), &bare, json!("v1/first")).await.unwrap();
-    assert_denied(world.annotate("alice", &bare, json!("v1/second")).await, CLAIM);
-    let other_operator = "system:serviceaccount:elsewhere:spe-operator";
-    assert_denied(world.annotate(other_operator, &bare, json!("v1/second")).await, CLAIM);
-    world.annotate(&operator(), &bare, json!("v1/second")).await.unwrap();
-    world.annotate("system:masters", &bare, json!("v1/third")).await.unwrap();
+    for world in World::all().await {
+        let bare = world.object(json!({})).await;
+        assert_denied(world.annotate("alice", &bare, json!("v1/mine")).await, CLAIM);
+        world.annotate(&operator(), &bare, json!("v1/first")).await.unwrap();
+        assert_denied(world.annotate("alice", &bare, json!("v1/second")).await, CLAIM);
+        let other_operator = "system:serviceaccount:elsewhere:spe-operator";
+        assert_denied(world.annotate(other_operator, &bare, json!("v1/second")).await, CLAIM);
+        world.annotate(&operator(), &bare, json!("v1/second")).await.unwrap();
+        world.annotate("system:masters", &bare, json!("v1/third")).await.unwrap();
+    }
 }
 
 #[tokio::test]
-async fn a_claim_may_be_removed_while_no_endpoint_is_recorded() {
-    let world = World::new(control_plane().await).await;
-    let open = world.object(json!({CLAIM: "v1/open"})).await;
-    world.annotate("alice", &open, Value::Null).await.unwrap();
-    let recorded = world.object(json!({CLAIM: "v1/closed"})).await;
-    world.record_id(&recorded).await;
-    assert_denied(world.annotate("alice", &recorded, Value::Null).await, CLAIM);
+async fn a_claim_may_be_removed_while_nothing_is_recorded() {
+    for world in World::all().await {
+        let open = world.object(json!({CLAIM: "v1/open"})).await;
+        world.report(&open, &world.kind.record_free).await;
+        world.annotate("alice", &open, Value::Null).await.unwrap();
+        for record in &world.kind.records {
+            let recorded = world.object(json!({CLAIM: "v1/closed"})).await;
+            world.report(&recorded, record).await;
+            assert_denied(world.annotate("alice", &recorded, Value::Null).await, CLAIM);
+        }
+    }
 }
 
 #[tokio::test]
 async fn only_the_operator_takes_its_finalizer_off() {
-    let world = World::new(control_plane().await).await;
-    let object = world.object(json!({})).await;
-    let without = json!({"metadata": {"finalizers": ["example.com/other"]}});
-    assert_denied(world.change("alice", &object, without.clone()).await, crd::FINALIZER);
-    world.change(&operator(), &object, without).await.unwrap();
-    // Other finalizers are none of its business.
-    world.change("alice", &object, json!({"metadata": {"finalizers": null}})).await.unwrap();
+    for world in World::all().await {
+        let object = world.object(json!({})).await;
+        let without = json!({"metadata": {"finalizers": ["example.com/other"]}});
+        assert_denied(world.change("alice", &object, without.clone()).await, FINALIZER);
+        world.change(&operator(), &object, without).await.unwrap();
+        // Other finalizers are none of its business.
+        world.change("alice", &object, json!({"metadata": {"finalizers": null}})).await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn users_work_as_ever() {
-    let world = World::new(control_plane().await).await;
-    let object = world.object(json!({CLAIM: "v1/a"})).await;
-    let edit = json!({"metadata": {"annotations": {"note": "a"}, "labels": {"team": "a"}}, "spec": {"suspend": true}});
-    world.change("alice", &object, edit).await.unwrap();
-    // Restored from a backup, with what it held.
-    let mut restored = object.clone();
-    restored.metadata = ObjectMeta {
-        name: Some("restored".to_owned()),
-        annotations: object.metadata.annotations.clone(),
-        finalizers: object.metadata.finalizers.clone(),
-        ..ObjectMeta::default()
-    };
-    world.as_user("alice").create(&PostParams::default(), &restored).await.unwrap();
-    let deleted = world.as_user("alice").delete("restored", &kube::api::DeleteParams::default()).await;
-    assert!(deleted.unwrap().is_left(), "the finalizer does not hold");
+    for world in World::all().await {
+        let object = world.object(json!({CLAIM: "v1/a"})).await;
+        let edit = json!({"metadata": {"annotations": {"note": "a"}, "labels": {"team": "a"}}, "spec": {"suspend": true}});
+        world.change("alice", &object, edit).await.unwrap();
+        // Restored from a backup, with what it held.
+        let mut restored = object.clone();
+        restored.metadata = ObjectMeta {
+            name: Some("restored".to_owned()),
+            annotations: object.metadata.annotations.clone(),
+            finalizers: object.metadata.finalizers.clone(),
+            ..ObjectMeta::default()
+        };
+        world.as_user("alice").create(&PostParams::default(), &restored).await.unwrap();
+        let deleted = world.as_user("alice").delete("restored", &kube::api::DeleteParams::default()).await;
+        assert!(deleted.unwrap().is_left(), "the finalizer does not hold");
+    }
 }

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
-use spe_operator::serverless::crd;
+use spe_operator::app::definitions::definitions;
 use testbed::{ControlPlane, Process, SHORT_TIMES};
 use tokio::sync::OnceCell;
 
@@ -128,11 +128,13 @@ impl PageFixture {
     }
 }
 
-/// Our kind, and small definitions of the others that the manual's manifests use: closed, so that a misspelled field is an
+/// Our kinds, and small definitions of the others that the manual's manifests use: closed, so that a misspelled field is an
 /// error.
 async fn install(cluster: &ControlPlane, bare: bool) {
     if !bare {
-        cluster.install_crd(&crd::crd()).await.unwrap();
+        for crd in definitions() {
+            cluster.install_crd(&crd).await.unwrap();
+        }
     }
     for entry in fs::read_dir(root().join("tests/docs/definitions")).unwrap() {
         let path = entry.unwrap().path();

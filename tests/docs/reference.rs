@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use domain::status::{ConditionType, EventReason, Reason, TROUBLESHOOTING};
 use serde_json::Value;
+use spe_operator::app::definitions::definitions;
 use spe_operator::app::settings;
 use spe_operator::serverless::crd;
 
@@ -36,47 +37,55 @@ fn cell(text: &str) -> String {
 }
 
 #[test]
-fn the_reference_of_the_fields_matches_the_definition() {
-    let definition = serde_json::to_value(crd::crd()).unwrap();
-    let version = &definition["spec"]["versions"][0];
-    let schema = &version["schema"]["openAPIV3Schema"];
-    let about = "`kubectl explain spe.spec` and `kubectl explain spe.status` say the same. The API server refuses what breaks a \
-                 rule, with the words that stand here.";
-    let mut page = opening("Fields of a ServerlessPrivateEndpoint", "`src/serverless/crd`", about);
-    let names = &definition["spec"]["names"];
-    let group = definition["spec"]["group"].as_str().unwrap();
-    let name = |key: &str| names[key].as_str().unwrap();
-    let _ = writeln!(
-        page,
-        "`apiVersion: {group}/{}`, `kind: {}`, in a namespace; short name `{}`, category `{}`.\n",
-        version["name"].as_str().unwrap(),
-        name("kind"),
-        names["shortNames"][0].as_str().unwrap(),
-        names["categories"][0].as_str().unwrap()
-    );
-    for root in ["spec", "status"] {
-        let _ = writeln!(page, "## {root}\n| field | type | meaning |\n|---|---|---|");
-        fields("", &schema["properties"][root], &mut page);
-        page.push('\n');
+fn the_reference_of_the_fields_matches_the_definitions() {
+    let about = "`kubectl explain` says the same, as in `kubectl explain spe.spec`. The API server refuses what breaks a rule, with \
+                 the words that stand here.";
+    let from = "`src/serverless/crd`, `src/endpoint_service/crd` and `src/endpoint/crd`";
+    let mut page = opening("Fields", from, about);
+    for definition in definitions() {
+        of_kind(&serde_json::to_value(definition).unwrap(), &mut page);
     }
-    page.push_str("## Rules\n| of | rule |\n|---|---|\n");
-    rules("", schema, &mut page);
-    page.push_str("\n## Columns\n| column | shown by | from |\n|---|---|---|\n");
-    for column in version["additionalPrinterColumns"].as_array().unwrap() {
-        let wide = column["priority"].as_i64().unwrap_or(0) > 0;
-        let shown = if wide { "`kubectl get spe -o wide`" } else { "`kubectl get spe`" };
-        let _ = writeln!(
-            page,
-            "| {} | {shown} | `{}` |",
-            column["name"].as_str().unwrap().to_uppercase(),
-            column["jsonPath"].as_str().unwrap()
-        );
-    }
-    page.push_str("\n## Annotations and finalizer\n| name | who writes it | meaning |\n|---|---|---|\n");
+    page.push_str("## Annotations and finalizer\n| name | who writes it | meaning |\n|---|---|---|\n");
     for (name, writer, meaning) in ANNOTATIONS {
         let _ = writeln!(page, "| `{name}` | {writer} | {meaning} |");
     }
     compare("fields.md", &page);
+}
+
+/// The chapter of one kind.
+fn of_kind(definition: &Value, page: &mut String) {
+    let version = &definition["spec"]["versions"][0];
+    let schema = &version["schema"]["openAPIV3Schema"];
+    let names = &definition["spec"]["names"];
+    let kind = names["kind"].as_str().unwrap();
+    let short = names["shortNames"][0].as_str().unwrap();
+    let _ = writeln!(
+        page,
+        "## {kind}\n{}\n\n`apiVersion: {}/{}`, `kind: {kind}`, in a namespace; short name `{short}`, category `{}`.\n",
+        schema["description"].as_str().unwrap(),
+        definition["spec"]["group"].as_str().unwrap(),
+        version["name"].as_str().unwrap(),
+        names["categories"][0].as_str().unwrap()
+    );
+    for root in ["spec", "status"] {
+        let _ = writeln!(page, "### {kind}: {root}\n| field | type | meaning |\n|---|---|---|");
+        fields("", &schema["properties"][root], page);
+        page.push('\n');
+    }
+    let _ = writeln!(page, "### {kind}: rules\n| of | rule |\n|---|---|");
+    rules("", schema, page);
+    let _ = writeln!(page, "\n### {kind}: columns\n| column | shown by | from |\n|---|---|---|");
+    for column in version["additionalPrinterColumns"].as_array().unwrap() {
+        let wide = column["priority"].as_i64().unwrap_or(0) > 0;
+        let _ = writeln!(
+            page,
+            "| {} | `kubectl get {short}{}` | `{}` |",
+            column["name"].as_str().unwrap().to_uppercase(),
+            if wide { " -o wide" } else { "" },
+            column["jsonPath"].as_str().unwrap()
+        );
+    }
+    page.push('\n');
 }
 
 const ANNOTATIONS: [(&str, &str, &str); 6] = [
@@ -89,7 +98,7 @@ const ANNOTATIONS: [(&str, &str, &str); 6] = [
     (
         crd::CLAIM,
         "the operator",
-        "a create request may be in flight; you may remove it only where a condition tells you to",
+        "a request that creates something in Atlas may be in flight, or one that deletes something for a dedicated cluster; you may remove it only where a condition tells you to",
     ),
     (
         crd::STALE_VPC_ENDPOINT_ID,
@@ -135,6 +144,9 @@ fn rules(path: &str, schema: &Value, page: &mut String) {
     }
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         rules(&format!("{path}.{name}"), field, page);
+        if let Some(items) = field.get("items") {
+            rules(&format!("{path}.{name}[]"), items, page);
+        }
     }
 }
 

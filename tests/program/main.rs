@@ -77,11 +77,15 @@ fn without_a_cluster_it_ends_with_one_line() {
 }
 
 #[test]
-fn crd_prints_the_definition_that_is_committed() {
+fn crd_prints_the_definitions_that_are_committed() {
     let output = program(&["crd"], &[]);
     assert!(output.status.success());
-    let committed = include_str!("../../crds/serverlessprivateendpoints.yaml");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), committed);
+    let committed = [
+        include_str!("../../crds/serverlessprivateendpoints.yaml"),
+        include_str!("../../crds/privateendpointservices.yaml"),
+        include_str!("../../crds/privateendpoints.yaml"),
+    ];
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), committed.join("---\n"));
 }
 
 #[test]
