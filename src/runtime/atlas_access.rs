@@ -36,6 +36,13 @@ pub struct DefaultCredentials {
     pub allowed: Vec<String>,
 }
 
+/// Whose credentials an object uses: mostly those of its own namespace.
+pub(crate) struct CredentialsOf {
+    pub(crate) namespace: String,
+    /// The Secret that is named there; `None`: the operator's default credentials, if the namespace may use them.
+    pub(crate) named: Option<String>,
+}
+
 /// The credentials and the subject of requests to Atlas for one object. A `Subject` is an instance, for example.
 pub(crate) struct Access<Subject> {
     /// The namespace of the object.
@@ -99,19 +106,21 @@ impl AtlasAccess {
         self.permits.enter(namespace, project).await
     }
 
-    /// Returns the credentials that `domain::access` chooses for an object, whose spec may name a Secret.
+    /// Returns the credentials that `domain::access` chooses for an object: those of the Secret that is `named`, or those that
+    /// `namespace` may use by default. What is remembered for the deletion of the object is its own, whatever the namespace.
     pub(crate) async fn key(
         &self,
         object: &Identity,
-        named: Option<SecretName>,
+        CredentialsOf { namespace, named }: CredentialsOf,
         project: &ProjectId,
         purpose: Purpose,
         deleting: bool,
     ) -> Result<AtlasKey, Fault> {
-        let (own, remembered) = match &named {
+        let default = self.default_secret(&namespace);
+        let (own, remembered) = match named {
             None => (None, None),
             Some(name) => {
-                let (own, remembered) = self.secret(name, object, purpose).await;
+                let (own, remembered) = self.secret(&SecretName { namespace, name }, object, purpose).await;
                 (Some(own), remembered)
             }
         };
@@ -120,7 +129,6 @@ impl AtlasAccess {
             Some(key) if self.is_unauthorized(object, project, key) => Remembered::Rejected,
             Some(_) => Remembered::Usable,
         };
-        let default = self.default_secret(&object.namespace);
         let own_secret = own.as_ref().map_or(OwnSecret::Unnamed, own_secret);
         match (access::choose(own_secret, memory, default.is_some(), deleting), own, remembered, default) {
             (Choice::Remembered, _, Some(key), _) => Ok(key),

@@ -26,9 +26,8 @@ use crate::clock::Boottime;
 use crate::metrics::{Metrics, ReconcileResult};
 
 use super::api_server::{ApiError, ApiPermit, ApiServer};
-use super::atlas_access::{Access, AtlasAccess};
+use super::atlas_access::{Access, AtlasAccess, CredentialsOf};
 use super::concurrency;
-use super::credential_uses::SecretName;
 use super::decode::ConfigMap;
 use super::events::Events;
 use super::identity::Identity;
@@ -49,8 +48,7 @@ pub(crate) struct Services<'a> {
 pub(crate) struct Target<Subject> {
     pub(crate) project: ProjectId,
     pub(crate) subject: Subject,
-    /// The Secret that the object names.
-    pub(crate) secret: Option<SecretName>,
+    pub(crate) credentials: CredentialsOf,
     pub(crate) deleting: bool,
 }
 
@@ -358,17 +356,17 @@ impl<K: KindReconcile> Executor<K> {
 
     async fn get_credentials(&mut self, purpose: Purpose) -> Result<CredentialsInUse, Fault> {
         let invalid = |why| Fault::new(FaultKind::Refused, why);
-        let Target { project, subject, secret, deleting } = self.reconcile.target().map_err(invalid)?;
+        let Target { project, subject, credentials, deleting } = self.reconcile.target().map_err(invalid)?;
         let (atlas, identity) = (self.reconcile.services().atlas, self.reconcile.identity());
-        let key = atlas.key(identity, secret, &project, purpose, deleting).await?;
-        let credentials = match &key.retained_because {
+        let key = atlas.key(identity, credentials, &project, purpose, deleting).await?;
+        let in_use = match &key.retained_because {
             Some(fault) => CredentialsInUse::Remembered(fault.clone()),
             None if key.shared => CredentialsInUse::Default,
             None => CredentialsInUse::Own,
         };
         let namespace = identity.namespace.clone();
         self.access = Some(Access { namespace, project, subject, key });
-        Ok(credentials)
+        Ok(in_use)
     }
 
     fn begin(&self, intent: &<K::Words as Vocabulary>::Intent) -> Input<K::Words> {

@@ -154,7 +154,8 @@ impl KindReconcile for Script {
 
     fn target(&self) -> Result<Target<()>, String> {
         let project = "32b6e34b3d91647abb20e7b8".parse().unwrap();
-        Ok(Target { project, subject: (), secret: None, deleting: false })
+        let credentials = CredentialsOf { namespace: self.identity.namespace.clone(), named: None };
+        Ok(Target { project, subject: (), credentials, deleting: false })
     }
 
     fn look_up(&self) {}

@@ -27,8 +27,7 @@ use serde_json::Value;
 use tracing::info;
 
 use crate::clock::{Boottime, stamp};
-use crate::runtime::atlas_access::Access;
-use crate::runtime::credential_uses::SecretName;
+use crate::runtime::atlas_access::{Access, CredentialsOf};
 use crate::runtime::executor::{self, KindReconcile, ListResult, Services, Target, jitter};
 use crate::runtime::identity::Identity;
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
@@ -130,11 +129,10 @@ impl KindReconcile for EndpointReconcile {
     fn target(&self) -> Result<Target<Instance>, String> {
         let object = self.resource();
         let subject = convert::instance(object)?;
-        let namespace = &self.identity.namespace;
-        let named = object.spec.credentials_ref.as_ref();
-        let secret = named.map(|named| SecretName { namespace: namespace.clone(), name: named.name.clone() });
+        let named = object.spec.credentials_ref.as_ref().map(|named| named.name.clone());
+        let credentials = CredentialsOf { namespace: self.identity.namespace.clone(), named };
         let deleting = self.machine.state().is_deleting();
-        Ok(Target { project: subject.project.clone(), subject, secret, deleting })
+        Ok(Target { project: subject.project.clone(), subject, credentials, deleting })
     }
 
     fn look_up(&self) -> Others {
