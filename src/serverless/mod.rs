@@ -9,7 +9,6 @@
 //! | `observe`, `perform` | what other objects contribute to a decision; the writes to Atlas |
 //! | `status_patch` | the patch of the status |
 //! | `convert`, `read_object` | converts the custom resource to the types of the rules; the object as it was read |
-//! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or describes the missing object |
 //! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
 //! | `state`, `context`, `object_metrics` | state that reconciles share |
@@ -33,7 +32,6 @@ mod reconcile;
 mod state;
 pub mod status_patch;
 mod unwatched;
-mod vpc_endpoint_ref;
 mod wiring;
 
 pub use crate::runtime::atlas_access::DefaultCredentials;

@@ -16,11 +16,11 @@ use domain::token::Token;
 
 use crate::runtime::identity::Identity;
 use crate::runtime::references::ReferencedObjects;
+use crate::runtime::references::vpc_endpoint::{self, NamedObject, VpcEndpointFields};
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::directory::Directory;
 use super::read_object::ReadObject;
-use super::vpc_endpoint_ref;
 
 /// Resolves the VPC endpoint that the object declares. A deletion does not depend on it.
 pub(super) fn resolve(
@@ -32,7 +32,18 @@ pub(super) fn resolve(
         references.remove(&identity.token);
         return Resolution::NotNeeded;
     }
-    let found = vpc_endpoint_ref::resolve(references, identity, &read.object);
+    let spec = &read.object.spec;
+    let reference = spec.cloud_provider_endpoint_ref.as_ref().map(|named| NamedObject {
+        api_version: &named.api_version,
+        kind: &named.kind,
+        name: &named.name,
+        key: named.key.as_deref(),
+    });
+    let fields = VpcEndpointFields {
+        id: ("cloudProviderEndpointId", spec.cloud_provider_endpoint_id.as_deref()),
+        reference: ("spec.cloudProviderEndpointRef", reference),
+    };
+    let found = vpc_endpoint::resolve(references, identity, &fields, read.open_request());
     found.map_or(Resolution::NotRead, Resolution::Found)
 }
 

@@ -8,6 +8,7 @@
 
 mod polled;
 mod source;
+pub(crate) mod vpc_endpoint;
 mod watched;
 
 use std::collections::HashMap;
