@@ -1,11 +1,9 @@
-//! Access to Atlas, which all reconciles share: credentials, permits to call, the calls that Atlas' refusals withhold, and the
-//! announced end of an API.
+//! Access to Atlas, which all reconciles share: credentials, permits to call, and the calls that Atlas' refusals withhold.
 //!
 //! It never calls Atlas. Which credentials an object may use is in `domain::access`, and whose calls a refusal withholds in
 //! `domain::rate_limits`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use atlas::{AtlasError, Fingerprint};
 use domain::access::{self, Choice, OwnSecret, Purpose, Remembered};
@@ -13,7 +11,6 @@ use domain::fault::{Fault, FaultKind};
 use domain::ids::ProjectId;
 use domain::instant::SinceBoot;
 use domain::rate_limits::{Call, Caller, RateLimits, Withheld};
-use domain::sunset::{Announcements, Sunset};
 
 use crate::clock::Boottime;
 
@@ -58,8 +55,6 @@ pub(crate) struct AtlasAccess {
     default: Option<DefaultCredentials>,
     permits: Concurrency,
     rate_limits: Mutex<RateLimits<SecretVersion, Fingerprint>>,
-    /// The announced ends of an API, by any response to any object.
-    announcements: Mutex<Announcements>,
 }
 
 impl DefaultCredentials {
@@ -97,7 +92,6 @@ impl AtlasAccess {
             default,
             permits: Concurrency::new(concurrency),
             rate_limits: Mutex::default(),
-            announcements: Mutex::default(),
         }
     }
 
@@ -215,23 +209,6 @@ impl AtlasAccess {
             Some(error) => self.rate_limits().refused(&caller, call, (&error.fault(), error.concerns()), now),
         }
         self.credentials.record_response(&access.key, error.map(AtlasError::kind)).await;
-    }
-
-    /// Records that a response to a request that was sent at `sent` announces the end of the API, on this day if it names one.
-    pub(crate) fn announced(&self, day: Option<&str>, sent: Boottime) {
-        self.announcements().announced(day, sent.since_boot());
-    }
-
-    /// Returns the announced end of the API, if a response of the last day has announced it. Two responses at least `confirm_gap`
-    /// apart confirm each other.
-    pub(crate) fn sunset(&self, confirm_gap: Duration) -> Option<Sunset> {
-        let sunset = self.announcements().current(confirm_gap, now())?;
-        let today = jiff::Timestamp::now().strftime("%F").to_string();
-        Some(Sunset { is_over: sunset.day.as_deref().is_some_and(|day| *day < *today), ..sunset })
-    }
-
-    fn announcements(&self) -> MutexGuard<'_, Announcements> {
-        self.announcements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rate_limits(&self) -> MutexGuard<'_, RateLimits<SecretVersion, Fingerprint>> {

@@ -18,6 +18,7 @@
 //! | `work_queue` | a fair queue with lanes |
 //! | `concurrency` | the bounds on requests in flight, by namespace and project |
 //! | `single_flight` | one response for all waiting callers |
+//! | `listings` | one listing per subject for all objects that need it |
 //! | `status_patch` | the patch of a status: conditions, and the fields that every kind has |
 //! | `error_chain` | an error as one line, with its causes |
 //! | `watch`, `watch_health` | a watch whose every request has a time limit, and the time of its last data |
@@ -40,6 +41,7 @@ pub(crate) mod example;
 pub(crate) mod executor;
 pub(crate) mod identity;
 pub(crate) mod kind;
+pub(crate) mod listings;
 pub(crate) mod output;
 pub(crate) mod references;
 pub(crate) mod single_flight;

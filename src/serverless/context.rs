@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::ids::VpcEndpointId;
+use domain::serverless::endpoint::{Endpoint, Instance};
 use domain::serverless::observed::Times;
 use domain::serverless::reconcile::ReconcileSettings;
 use domain::status::EventDraft;
@@ -21,7 +22,6 @@ use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::directory::Directory;
 use super::kind::CachedEndpoint;
-use super::listings::Listings;
 use super::private_addresses::Addresses;
 use super::state::ObjectStates;
 use crate::runtime::admission::Admission;
@@ -29,6 +29,7 @@ use crate::runtime::api_server::{ApiPermit, ApiServer};
 use crate::runtime::atlas_access::{AtlasAccess, DefaultCredentials};
 use crate::runtime::decode::Unreadable;
 use crate::runtime::events::Events;
+use crate::runtime::listings::Listings;
 use crate::runtime::references::ReferencedObjects;
 use crate::runtime::work::Work;
 
@@ -69,7 +70,7 @@ pub(super) struct Context {
     pub(super) api_server: ApiServer,
     pub(super) cluster_id: Arc<ClusterId>,
     pub(super) atlas: AtlasAccess,
-    pub(super) listings: Listings,
+    pub(super) listings: Listings<Instance, Endpoint>,
     pub(super) addresses: Addresses,
     pub(super) states: Arc<ObjectStates>,
     pub(super) directory: Directory,

@@ -9,7 +9,7 @@
 //! | `observe`, `perform` | what other objects contribute to a decision; the writes to Atlas |
 //! | `status_patch` | the patch of the status |
 //! | `convert`, `read_object` | converts the custom resource to the types of the rules; the object as it was read |
-//! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
+//! | `private_addresses` | the private addresses of an instance, requested once for all of its objects |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
 //! | `state`, `context`, `object_metrics` | state that reconciles share |
 //! | `unwatched` | reports objects outside every watch |
@@ -22,7 +22,6 @@ pub mod convert;
 pub mod crd;
 mod directory;
 mod kind;
-mod listings;
 mod object_metrics;
 mod observe;
 mod perform;

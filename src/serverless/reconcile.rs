@@ -18,7 +18,7 @@ use domain::serverless::decision::{Origin, Step};
 use domain::serverless::endpoint::Instance;
 use domain::serverless::ownership::Claim;
 use domain::serverless::reconcile::vocabulary::{
-    CallResponse, ClaimWrite, EndpointWrite, Intent, Others, Plan, Serverless,
+    CallResponse, ClaimWrite, EndpointWrite, Intent, Listed, Others, Plan, Serverless,
 };
 use domain::serverless::reconcile::{Reconcile, Started};
 use domain::status::EventDraft;
@@ -30,6 +30,7 @@ use crate::clock::{Boottime, stamp};
 use crate::runtime::atlas_access::{Access, CredentialsOf};
 use crate::runtime::executor::{self, KindReconcile, ListResult, Services, Target, jitter};
 use crate::runtime::identity::Identity;
+use crate::runtime::listings::ListingResponse;
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::context::Context;
@@ -170,8 +171,19 @@ impl KindReconcile for EndpointReconcile {
     }
 
     async fn list(&self, access: &Access<Instance>, request: ListRequest) -> ListResult<Self> {
-        let listed = self.ctx.listings.get(&self.ctx.atlas, access, request).await;
+        let list = async || {
+            let response = access.key.client.list(&access.subject).await?;
+            Ok((response.endpoints, response.sunset))
+        };
+        let attempt = || Operation::List.attempt(&access.subject, None);
+        let listed = self.ctx.listings.get(&self.ctx.atlas, access, request, list, attempt).await;
         let is_accepted = listed.as_ref().is_ok_and(|listed| listed.result.is_ok());
+        let listed = listed.map(|ListingResponse { sent, result, was_requested, sunset }| Listed {
+            sent,
+            result,
+            was_requested,
+            sunset,
+        });
         (listed, is_accepted)
     }
 

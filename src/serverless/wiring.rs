@@ -19,7 +19,6 @@ use super::context::{Context, Options, PendingEvents};
 use super::convert;
 use super::directory::{self, Directory};
 use super::kind::CachedEndpoint;
-use super::listings::Listings;
 use super::private_addresses::Addresses;
 use super::reconcile::reconcile;
 use super::state::ObjectStates;
@@ -31,6 +30,7 @@ use crate::runtime::controller::{self, OnLeft};
 use crate::runtime::credentials::CredentialStore;
 use crate::runtime::events::Events;
 use crate::runtime::identity::Identity;
+use crate::runtime::listings::Listings;
 use crate::runtime::references::ReferencedObjects;
 use crate::runtime::watch::{Pages, bounded, events};
 use crate::runtime::watch_health::{WatchHealth, WatchReporter};
@@ -85,7 +85,7 @@ pub async fn run(
     let ctx = Arc::new(Context {
         atlas: AtlasAccess::new(keys, options.default_credentials.clone(), options.concurrency),
         cluster_id: Arc::new(cluster_id),
-        listings: Listings::new(options.poll_min, options.times),
+        listings: Listings::new(options.poll_min, options.times.confirm_gap),
         addresses: Addresses::new(),
         references: Arc::new(ReferencedObjects::new(
             client.clone(),

@@ -155,8 +155,8 @@ const READS_THE_TIME_OF_DAY: [(&str, &str); 8] = [
     ("atlas/src/http/mod.rs", "a Retry-After that is a date"),
     ("src/app/leader_election.rs", "the times in a Lease, for people and other programs"),
     ("src/clock.rs", "whether a claim is older than the clock since boot says"),
-    ("src/runtime/atlas_access.rs", "whether the day is past on which the API was to end"),
     ("src/runtime/events.rs", "the time of an event, for people"),
+    ("src/runtime/listings.rs", "whether the day is past on which the API was to end"),
     ("src/runtime/status_patch.rs", "the times of conditions, for people"),
     ("src/serverless/object_metrics.rs", "since when an object waits, for alerts"),
 ];

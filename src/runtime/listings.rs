@@ -1,28 +1,30 @@
-//! Fetches one listing per instance, however many objects it has, and none during a back-off or rate limit.
+//! Fetches one listing per subject, however many objects need it, and none during a back-off or rate limit.
+//!
+//! It knows neither what is listed nor how: a caller gives it the request. It never returns a listing older than the caller allows.
 
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atlas::{Fingerprint, Operation};
+use atlas::{AtlasError, Fingerprint};
 use domain::fault::Fault;
+use domain::instant::SinceBoot;
 use domain::rate_limits::Call;
 use domain::reconcile::ListRequest;
 use domain::request_rate::{ListingRate, UserTrigger};
 use domain::schedule::Cause;
-use domain::serverless::endpoint::{Endpoint, Instance};
-use domain::serverless::observed::Times;
-use domain::serverless::reconcile::vocabulary::Listed;
+use domain::sunset::{Announcements, Sunset};
 use domain::token_bucket::Rate;
 
 use crate::clock::Boottime;
 
-use crate::runtime::atlas_access::{Access, AtlasAccess};
-use crate::runtime::single_flight::SingleFlight;
+use super::atlas_access::{Access, AtlasAccess};
+use super::single_flight::SingleFlight;
 
-/// Minimum interval between two listings of an instance, however many callers request one. A shorter poll interval shortens it.
+/// Minimum interval between two listings of a subject, however many callers request one. A shorter poll interval shortens it.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Maximum burst of listings of an instance: as many as one uninterrupted change needs.
+/// Maximum burst of listings of a subject: as many as one uninterrupted change needs.
 const BURST: u32 = 4;
 
 /// Why no request for a listing was sent.
@@ -33,34 +35,58 @@ enum NotSent {
     RateLimited(Duration),
 }
 
-/// The listings of all instances.
-pub(super) struct Listings {
-    endpoints: SingleFlight<Instance, Result<Arc<[Endpoint]>, Fault>>,
+/// A listing, or why there is none.
+pub(crate) struct ListingResponse<Item> {
+    /// When its request was sent.
+    pub(crate) sent: SinceBoot,
+    /// All items of the subject, or the fault.
+    pub(crate) result: Result<Arc<[Item]>, Fault>,
+    /// A request was sent for it.
+    pub(crate) was_requested: bool,
+    /// The announced end of the API, as far as the response to any listing has announced it.
+    pub(crate) sunset: Option<Sunset>,
+}
+
+/// The listings of all subjects: of the endpoints of instances, for example.
+pub(crate) struct Listings<Subject, Item> {
+    responses: SingleFlight<Subject, Result<Arc<[Item]>, Fault>>,
     listing_rate: Mutex<ListingRate<Fingerprint>>,
+    /// The announced ends of the API, by the response to any listing.
+    announcements: Mutex<Announcements>,
     confirm_gap: Duration,
 }
 
-impl Listings {
-    /// Creates the listings for objects that are polled at most every `poll_min`.
-    pub(super) fn new(poll_min: Duration, times: Times) -> Self {
+impl<Subject: Clone + Eq + Hash, Item> Listings<Subject, Item> {
+    /// Creates the listings for objects that are polled at most every `poll_min`. Two announcements of an end at least `confirm_gap`
+    /// apart confirm each other.
+    pub(crate) fn new(poll_min: Duration, confirm_gap: Duration) -> Self {
         let interval = INTERVAL.min(poll_min);
         Self {
-            endpoints: SingleFlight::new(Some(Rate { burst: BURST, interval }), Result::is_err),
+            responses: SingleFlight::new(Some(Rate { burst: BURST, interval }), Result::is_err),
             listing_rate: Mutex::new(ListingRate::new(interval, Boottime::now().since_boot())),
-            confirm_gap: times.confirm_gap,
+            announcements: Mutex::default(),
+            confirm_gap,
         }
     }
 
-    /// Returns all endpoints of an instance, from a listing that is as fresh as requested, or why there is none.
+    /// Returns all items of a subject, from a listing that is as fresh as requested, or why there is none.
+    ///
+    /// `list` sends the request, and returns the items and the end of the API, if the response announces it. `attempt` describes the
+    /// request if it is withheld.
     ///
     /// # Errors
     /// If a user requested it and it is rate-limited: the delay after which it is allowed.
-    pub(super) async fn get(
+    pub(crate) async fn get<Response>(
         &self,
         atlas: &AtlasAccess,
-        access: &Access<Instance>,
+        access: &Access<Subject>,
         ListRequest { fresh_after, cause, .. }: ListRequest,
-    ) -> Result<Listed, Duration> {
+        list: impl FnOnce() -> Response,
+        attempt: impl FnOnce() -> String,
+    ) -> Result<ListingResponse<Item>, Duration>
+    where
+        Response: Future<Output = Result<(Vec<Item>, Option<Sunset>), AtlasError>>,
+    {
         let fresh_after = Boottime::from_boot(fresh_after);
         let enter = || async {
             // Checked before the permit, so that a thousand objects in back-off do not wait for permits.
@@ -73,36 +99,32 @@ impl Listings {
             let counted_as = self.begin(atlas, access, cause)?;
             let sent = Boottime::now();
             // Boxed, to keep this future small: many callers wait here for the few that send a request.
-            let result = Box::pin(access.key.client.list(&access.subject)).await;
+            let result = Box::pin(list()).await;
             drop(permit);
-            if let Ok(listing) = &result {
-                if let Some(sunset) = &listing.sunset {
-                    atlas.announced(sunset.day.as_deref(), sent);
+            if let Ok((_, sunset)) = &result {
+                if let Some(sunset) = sunset {
+                    self.announcements().announced(sunset.day.as_deref(), sent.since_boot());
                 }
                 if let Some(trigger) = counted_as {
                     self.listing_rate().refund(trigger, &access.namespace);
                 }
             }
             atlas.record_response(access, (Call::Read, sent), result.as_ref().err()).await;
-            let result = result.map(|listing| Arc::from(listing.endpoints)).map_err(|error| error.fault());
+            let result = result.map(|(items, _)| Arc::from(items)).map_err(|error| error.fault());
             Ok((sent, result))
         };
         let (sent, result, was_requested) =
-            match self.endpoints.get(access.single_flight_key(), fresh_after, enter, fetch).await {
+            match self.responses.get(access.single_flight_key(), fresh_after, enter, fetch).await {
                 Ok((sent, result)) => (sent, result, true),
                 Err(NotSent::BackedOff(Fault { retry_after: Some(remaining), .. }))
                     if cause == Cause::Request =>
                 {
                     return Err(remaining);
                 }
-                Err(NotSent::BackedOff(fault)) => {
-                    let attempt = Operation::List.attempt(&access.subject, None);
-                    (Boottime::now(), Err(fault.met_by(attempt)), false)
-                }
+                Err(NotSent::BackedOff(fault)) => (Boottime::now(), Err(fault.met_by(attempt())), false),
                 Err(NotSent::RateLimited(delay)) => return Err(delay),
             };
-        let (sent, sunset) = (sent.since_boot(), atlas.sunset(self.confirm_gap));
-        Ok(Listed { sent, result, was_requested, sunset })
+        Ok(ListingResponse { sent: sent.since_boot(), result, was_requested, sunset: self.sunset() })
     }
 
     /// Checks back-off and rate limits, and records that a listing is requested now. Returns the trigger of a user that it
@@ -110,7 +132,7 @@ impl Listings {
     fn begin(
         &self,
         atlas: &AtlasAccess,
-        access: &Access<Instance>,
+        access: &Access<Subject>,
         cause: Cause,
     ) -> Result<Option<UserTrigger>, NotSent> {
         let now = Boottime::now().since_boot();
@@ -135,11 +157,22 @@ impl Listings {
 
     fn check_withheld(
         atlas: &AtlasAccess,
-        access: &Access<Instance>,
+        access: &Access<Subject>,
         is_requested: bool,
     ) -> Result<(), NotSent> {
         let withheld = atlas.withheld_read(access, is_requested);
         withheld.map_or(Ok(()), |fault| Err(NotSent::BackedOff(fault)))
+    }
+
+    /// Returns the announced end of the API, if a response of the last day has announced it.
+    fn sunset(&self) -> Option<Sunset> {
+        let sunset = self.announcements().current(self.confirm_gap, Boottime::now().since_boot())?;
+        let today = jiff::Timestamp::now().strftime("%F").to_string();
+        Some(Sunset { is_over: sunset.day.as_deref().is_some_and(|day| *day < *today), ..sunset })
+    }
+
+    fn announcements(&self) -> MutexGuard<'_, Announcements> {
+        self.announcements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn listing_rate(&self) -> MutexGuard<'_, ListingRate<Fingerprint>> {
