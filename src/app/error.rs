@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::settings::UsageError;
-use crate::serverless::RunError;
+use crate::runtime::shared::RunError;
 
 /// Why the program ended with an error.
 #[derive(Debug, Error)]

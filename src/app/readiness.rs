@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use tokio::sync::watch;
 
-use crate::serverless::WatchHealth;
+use crate::runtime::watch_health::WatchHealth;
 
 /// The condition that all watches work.
 const WATCH: &str = "watch";
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(elsewhere.pending(), ["watch: objects are being listed"]);
         readiness.met("watch");
         assert!(elsewhere.pending().is_empty());
-        elsewhere.watch_health().expect(&[], Duration::from_mins(6));
+        elsewhere.watch_health().expect("examples", &[], Duration::from_mins(6));
         assert_eq!(readiness.pending(), ["watch: the objects are being listed"]);
     }
 

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use atlas::Transport;
-use kube::Client;
+use domain::serverless::reconcile::ReconcileSettings;
+use kube::{Client, Resource as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::serverless::{self, DefaultCredentials, Options, RunError, Work};
+use crate::runtime::atlas_access::DefaultCredentials;
+use crate::runtime::shared::{Options, RunError, SharedParts};
+use crate::runtime::work::Work;
+use crate::serverless;
+use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::authorities::AuthorityFile;
 use super::error::ProgramError;
@@ -65,10 +70,22 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     info!(version = env!("CARGO_PKG_VERSION"), atlas = settings.atlas_base_url, "running");
     tokio::spawn(not_ready_after(shutdown.clone(), readiness.clone()));
     let options = options(&settings, client.default_namespace().to_owned(), metrics.clone());
+    let reconcile_settings = ReconcileSettings {
+        times: settings.times(),
+        poll_min: settings.poll_min,
+        poll_max: settings.poll_max,
+    };
     let control = |work| {
-        readiness.watch_health().expect(&options.namespaces, settings.watch_silence);
+        let health = readiness.watch_health();
+        health.expect(&ServerlessPrivateEndpoint::plural(&()), &options.namespaces, settings.watch_silence);
         readiness.met("watch");
-        serverless::run(client.clone(), transport, options, readiness.watch_health(), work)
+        let shared = SharedParts::new(client.clone(), transport, options, health.clone(), work);
+        async move {
+            if let Some(shared) = shared.await? {
+                serverless::run(shared, reconcile_settings).await;
+            }
+            Ok(())
+        }
     };
     if settings.leader_elect {
         lead(&settings, &client, metrics, &readiness, shutdown, control).await?;
@@ -170,9 +187,6 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> ProgramError {
 
 fn options(settings: &Settings, own_namespace: String, metrics: Metrics) -> Options {
     Options {
-        times: settings.times(),
-        poll_min: settings.poll_min,
-        poll_max: settings.poll_max,
         concurrency: settings.concurrency.get(),
         cluster_id: settings.cluster_id.clone(),
         namespaces: settings.watch_namespaces.iter().cloned().collect(),

@@ -233,9 +233,9 @@ impl Metrics {
         self.posts.get_or_create(&labels([("outcome", outcome.as_str())])).inc();
     }
 
-    /// Sets the pass over all objects that counts them at each scrape. Until then there are none.
-    pub fn set_object_counts(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
-        self.objects.set_pass(pass);
+    /// Adds a pass over all objects of a kind, which counts them at each scrape.
+    pub fn count_objects(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
+        self.objects.add_pass(pass);
     }
 
     /// Returns `true` if per-object metrics are enabled.
@@ -275,9 +275,9 @@ impl Metrics {
         self.unwatched.inc();
     }
 
-    /// Sets the number of objects with our finalizer that were not watched when this process started.
+    /// Adds the number of objects of a kind with our finalizer that were not watched when this process started.
     pub fn unwatched_at_start(&self, objects: usize) {
-        self.unwatched_at_start.set(i64::try_from(objects).unwrap_or(i64::MAX));
+        self.unwatched_at_start.inc_by(i64::try_from(objects).unwrap_or(i64::MAX));
     }
 
     /// Returns all metrics as OpenMetrics text.

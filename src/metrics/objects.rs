@@ -15,9 +15,9 @@ use super::labels::{ObjectSnapshot, WaitingFor};
 
 /// The metrics of all objects.
 #[derive(Clone, Default)]
-pub(super) struct ObjectGauges(Arc<Mutex<Option<Box<Pass>>>>);
+pub(super) struct ObjectGauges(Arc<Mutex<Vec<Box<Pass>>>>);
 
-/// One pass over all objects: it adds each of them to the counts.
+/// One pass over all objects of a kind: it adds each of them to the counts.
 type Pass = dyn Fn(&mut ObjectCounts) + Send;
 
 /// The sums over all objects, in the course of a pass.
@@ -77,8 +77,8 @@ impl ObjectCounts {
 }
 
 impl ObjectGauges {
-    pub(super) fn set_pass(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(pass));
+    pub(super) fn add_pass(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(pass));
     }
 }
 
@@ -91,9 +91,7 @@ impl fmt::Debug for ObjectGauges {
 impl Collector for ObjectGauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut counts = ObjectCounts::default();
-        if let Some(pass) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            pass(&mut counts);
-        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|pass| pass(&mut counts));
         let mut gauges = GaugeWriter(&mut encoder);
         let state = |((state, ready), number): (&(&'static str, bool), &i64)| {
             ([("state", *state), ("ready", if *ready { "true" } else { "false" })], *number)

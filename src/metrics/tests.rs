@@ -140,7 +140,7 @@ fn an_object_is_queued_until_its_guard_is_dropped() {
 /// Returns metrics of these objects.
 fn metrics_of(objects: Vec<ObjectSnapshot>) -> Metrics {
     let metrics = Metrics::default();
-    metrics.set_object_counts(move |counts| objects.iter().for_each(|object| counts.add(object)));
+    metrics.count_objects(move |counts| objects.iter().for_each(|object| counts.add(object)));
     metrics
 }
 
@@ -197,7 +197,7 @@ fn overdue_objects_open_claims_and_series_are_exported() {
     };
     let new = PerObject { name: "new".to_owned(), synced: None, ..one.clone() };
     let metrics = Metrics::default();
-    metrics.set_object_counts(move |counts| {
+    metrics.count_objects(move |counts| {
         counts.add_overdue();
         counts.add_open_claim();
         counts.add_open_claim();

@@ -24,13 +24,13 @@ type SecretVersion = Arc<(SecretName, String)>;
 
 /// The operator's default credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefaultCredentials {
+pub(crate) struct DefaultCredentials {
     /// The namespace of the Secret, which is the operator's own.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// The name of the Secret.
-    pub name: String,
+    pub(crate) name: String,
     /// The namespaces whose objects may use the Secret.
-    pub allowed: Vec<String>,
+    pub(crate) allowed: Vec<String>,
 }
 
 /// Whose credentials an object uses: mostly those of its own namespace.
@@ -87,12 +87,7 @@ impl AtlasAccess {
         default: Option<DefaultCredentials>,
         concurrency: usize,
     ) -> Self {
-        Self {
-            credentials,
-            default,
-            permits: Concurrency::new(concurrency),
-            rate_limits: Mutex::default(),
-        }
+        Self { credentials, default, permits: Concurrency::new(concurrency), rate_limits: Mutex::default() }
     }
 
     /// Waits for the permit to call Atlas about `project` for an object of `namespace`.

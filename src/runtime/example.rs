@@ -1,13 +1,16 @@
 //! A kind for the tests of this folder, which know no kind that the operator reconciles.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
+use domain::schedule::Schedule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
+use super::states::Kept;
 use super::work_queue::Lane;
 
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Debug, Clone)]
@@ -28,7 +31,22 @@ pub(crate) struct ExampleStatus {
     status: Option<String>,
 }
 
+/// What is kept of an example.
+#[derive(Default)]
+pub(crate) struct ExampleKept(Schedule);
+
+impl Kept for ExampleKept {
+    type Remains = ();
+
+    fn schedule(&mut self) -> &mut Schedule {
+        &mut self.0
+    }
+}
+
 impl Kind for Example {
+    type Kept = ExampleKept;
+    type Details = ();
+
     const FINALIZER: &'static str = "atlas.spe-operator.io/endpoint";
     const CLAIM: &'static str = "atlas.spe-operator.io/claim";
     const OUTPUT_CONFIG_MAP: &'static str = "atlas.spe-operator.io/output-config-map";
@@ -37,6 +55,14 @@ impl Kind for Example {
 
     fn from_parts(metadata: ObjectMeta, spec: ExampleSpec, status: Option<ExampleStatus>) -> Self {
         Self { metadata, spec, status }
+    }
+
+    fn observed_generation(&self) -> Option<i64> {
+        None
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_mins(10)
     }
 
     fn trigger(&self) -> u64 {

@@ -3,6 +3,7 @@
 //! No function of this trait is a step of a reconcile: those differ between the kinds.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -10,6 +11,7 @@ use kube::core::NamespaceResourceScope;
 use kube::core::object::{HasSpec, HasStatus};
 use serde::de::DeserializeOwned;
 
+use super::states::Kept;
 use super::work_queue::Lane;
 
 /// A kind of custom resource that this operator reconciles.
@@ -23,6 +25,12 @@ pub(crate) trait Kind:
     + Sync
     + 'static
 {
+    /// What the rules keep of an object between two reconciles.
+    type Kept: Kept;
+
+    /// What the directory holds of an object, because the reconciles of others have to know it.
+    type Details: Default + Send + 'static;
+
     /// The finalizer of the operator.
     const FINALIZER: &'static str;
 
@@ -37,6 +45,12 @@ pub(crate) trait Kind:
 
     /// Returns the object with these parts.
     fn from_parts(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
+
+    /// Returns the generation that the status describes; `None` without a status.
+    fn observed_generation(&self) -> Option<i64>;
+
+    /// Returns how often a settled object is polled.
+    fn interval(&self) -> Duration;
 
     /// Hashes every field whose change triggers a reconcile.
     fn trigger(&self) -> u64;

@@ -3,6 +3,11 @@
 //! | file | content |
 //! |---|---|
 //! | `kind`, `identity` | the constants and functions of a kind; the names of an object |
+//! | `shared` | the parts that exist once in a process, for all kinds |
+//! | `kind_controller` | watches and reconciles the objects of one kind, in every scope |
+//! | `objects`, `states`, `directory` | the objects of one kind: how they are recorded; the state kept of each; which of them exist |
+//! | `object_metrics` | what each object contributes to the metrics |
+//! | `unwatched` | reports objects outside every watch |
 //! | `controller` | kube-runtime's controller, with bounded concurrency |
 //! | `executor` | performs the effects of reconciles: the only I/O of a reconcile |
 //! | `triggers` | the watch events that cause a reconcile |
@@ -34,6 +39,7 @@ pub(crate) mod controller;
 pub(crate) mod credential_uses;
 pub(crate) mod credentials;
 pub(crate) mod decode;
+pub(crate) mod directory;
 pub(crate) mod error_chain;
 pub(crate) mod events;
 #[cfg(test)]
@@ -41,12 +47,18 @@ pub(crate) mod example;
 pub(crate) mod executor;
 pub(crate) mod identity;
 pub(crate) mod kind;
+pub(crate) mod kind_controller;
 pub(crate) mod listings;
+pub(crate) mod object_metrics;
+pub(crate) mod objects;
 pub(crate) mod output;
 pub(crate) mod references;
+pub(crate) mod shared;
 pub(crate) mod single_flight;
+pub(crate) mod states;
 pub(crate) mod status_patch;
 pub(crate) mod triggers;
+mod unwatched;
 pub(crate) mod watch;
 pub(crate) mod watch_health;
 pub(crate) mod work;

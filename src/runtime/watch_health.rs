@@ -11,9 +11,12 @@ use crate::clock::Boottime;
 /// How long a watch may be closed: its own back-off reaches half a minute and more.
 const CLOSED: Duration = Duration::from_secs(90);
 
-/// The health of all watches of our objects, by namespace; `None` is all namespaces. Clones share it.
+/// The health of all watches of our objects. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct WatchHealth(Arc<Mutex<BTreeMap<Option<String>, WatchState>>>);
+pub struct WatchHealth(Arc<Mutex<BTreeMap<WatchName, WatchState>>>);
+
+/// The plural name of the resource that is watched, and the namespace; `None` is all namespaces.
+type WatchName = (String, Option<String>);
 
 #[derive(Debug)]
 struct WatchState {
@@ -33,13 +36,18 @@ struct WatchState {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WatchReporter {
     health: WatchHealth,
-    namespace: Option<String>,
+    name: WatchName,
 }
 
 impl WatchHealth {
-    /// Expects watches of these namespaces from now on (none: one of all). A watch may be silent for
+    /// Expects watches of the resource `plural` in these namespaces from now on (none: one of all). A watch may be silent for
     /// `max_silence`.
-    pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a String>, max_silence: Duration) {
+    pub fn expect<'a>(
+        &self,
+        plural: &str,
+        namespaces: impl IntoIterator<Item = &'a String>,
+        max_silence: Duration,
+    ) {
         let mut namespaces: Vec<_> = namespaces.into_iter().cloned().map(Some).collect();
         if namespaces.is_empty() {
             namespaces.push(None);
@@ -47,7 +55,7 @@ impl WatchHealth {
         let now = Boottime::now();
         self.watches().extend(namespaces.into_iter().map(|namespace| {
             (
-                namespace,
+                (plural.to_owned(), namespace),
                 WatchState {
                     listed: false,
                     closed: Some(now),
@@ -65,7 +73,7 @@ impl WatchHealth {
         let now = Boottime::now();
         self.watches()
             .iter()
-            .filter_map(|(namespace, state)| state.problem(namespace.as_deref(), now))
+            .filter_map(|((plural, namespace), state)| state.problem(plural, namespace.as_deref(), now))
             .collect()
     }
 
@@ -76,22 +84,22 @@ impl WatchHealth {
         self.watches().values().map(|state| now.since(state.last_data)).max()
     }
 
-    pub(crate) fn reporter(&self, namespace: Option<String>) -> WatchReporter {
-        WatchReporter { health: self.clone(), namespace }
+    pub(crate) fn reporter(&self, plural: &str, namespace: Option<String>) -> WatchReporter {
+        WatchReporter { health: self.clone(), name: (plural.to_owned(), namespace) }
     }
 
-    fn watches(&self) -> MutexGuard<'_, BTreeMap<Option<String>, WatchState>> {
+    fn watches(&self) -> MutexGuard<'_, BTreeMap<WatchName, WatchState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl WatchState {
-    fn problem(&self, namespace: Option<&str>, now: Boottime) -> Option<String> {
+    fn problem(&self, plural: &str, namespace: Option<&str>, now: Boottime) -> Option<String> {
         let of = namespace.map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
         if let Some((verb, code)) = self.rejected.first_key_value() {
             let why = match code {
                 404 => "the CustomResourceDefinition is not installed; `spe-operator crd | kubectl apply -f -` installs it".to_owned(),
-                _ => format!("grant `{verb}` on serverlessprivateendpoints, as the chart's role does"),
+                _ => format!("grant `{verb}` on {plural}, as the chart's role does"),
             };
             return Some(format!("the API server responds {code} to `{verb}`{of}: {why}"));
         }
@@ -146,7 +154,7 @@ impl WatchReporter {
     }
 
     fn change(&self, change: impl FnOnce(&mut WatchState)) {
-        if let Some(state) = self.health.watches().get_mut(&self.namespace) {
+        if let Some(state) = self.health.watches().get_mut(&self.name) {
             change(state);
         }
     }
@@ -157,15 +165,16 @@ mod tests {
     use super::*;
 
     const MAX_SILENCE: Duration = Duration::from_mins(6);
+    const PLURAL: &str = "examples";
 
     /// Expects one watch, and returns its problem this long after the last data.
     fn after(passed: Duration, report: impl FnOnce(&WatchReporter)) -> Option<String> {
         let health = WatchHealth::default();
-        health.expect(&["shop".to_owned()], MAX_SILENCE);
-        report(&health.reporter(Some("shop".to_owned())));
+        health.expect(PLURAL, &["shop".to_owned()], MAX_SILENCE);
+        report(&health.reporter(PLURAL, Some("shop".to_owned())));
         let watches = health.watches();
-        let (namespace, state) = watches.first_key_value().unwrap();
-        state.problem(namespace.as_deref(), state.last_data + passed)
+        let ((plural, namespace), state) = watches.first_key_value().unwrap();
+        state.problem(plural, namespace.as_deref(), state.last_data + passed)
     }
 
     fn open(reporter: &WatchReporter) {
@@ -197,8 +206,8 @@ mod tests {
     fn a_watch_that_is_only_reopened_counts_as_silent() {
         let max_silence = Duration::from_millis(20);
         let health = WatchHealth::default();
-        health.expect(&[], max_silence);
-        let reporter = health.reporter(None);
+        health.expect(PLURAL, &[], max_silence);
+        let reporter = health.reporter(PLURAL, None);
         open(&reporter);
         std::thread::sleep(2 * max_silence);
         reporter.closed();
@@ -230,10 +239,10 @@ mod tests {
     fn every_watch_has_to_be_healthy() {
         let health = WatchHealth::default();
         assert_eq!((health.problems().len(), health.silence()), (0, None));
-        health.expect(&["one".to_owned(), "other".to_owned()], MAX_SILENCE);
-        open(&health.reporter(Some("one".to_owned())));
+        health.expect(PLURAL, &["one".to_owned(), "other".to_owned()], MAX_SILENCE);
+        open(&health.reporter(PLURAL, Some("one".to_owned())));
         assert_eq!(health.problems(), ["the objects are being listed in namespace other"]);
-        open(&health.reporter(Some("other".to_owned())));
+        open(&health.reporter(PLURAL, Some("other".to_owned())));
         assert!(health.problems().is_empty() && health.silence().is_some());
         // A reporter of an unexpected watch changes nothing.
         WatchReporter::default().responded(true, 403);
@@ -243,9 +252,9 @@ mod tests {
     #[test]
     fn without_namespaces_one_watch_covers_all() {
         let health = WatchHealth::default();
-        health.expect(&[], MAX_SILENCE);
+        health.expect(PLURAL, &[], MAX_SILENCE);
         assert_eq!(health.problems(), ["the objects are being listed"]);
-        open(&health.reporter(None));
+        open(&health.reporter(PLURAL, None));
         assert!(health.problems().is_empty());
     }
 }

@@ -81,8 +81,8 @@ async fn a_slow_page_of_a_referenced_kind_does_not_delay_our_own() {
 async fn a_quiet_watch_is_left_open() {
     let (client, _) = client(|_| Some(endless("\n")));
     let health = WatchHealth::default();
-    health.expect(&[], Duration::from_mins(6));
-    let api: Api<ConfigMap> = Api::all(bounded(&client, health.reporter(None), Pages::Own));
+    health.expect("configmaps", &[], Duration::from_mins(6));
+    let api: Api<ConfigMap> = Api::all(bounded(&client, health.reporter("configmaps", None), Pages::Own));
     let watch = api.watch(&WatchParams::default(), "0").await.unwrap();
     let mut watch = std::pin::pin!(watch.into_stream());
     assert!(timeout(Duration::from_mins(4), watch.next()).await.is_err(), "it stays open");
@@ -92,8 +92,8 @@ async fn a_quiet_watch_is_left_open() {
 async fn a_watch_without_a_body_is_silent_however_often_it_is_opened() {
     let (client, _) = client(|number| if number % 2 == 0 { Some(endless("")) } else { whole(200, "") });
     let health = WatchHealth::default();
-    health.expect(&[], Duration::from_mins(6));
-    let api: Api<ConfigMap> = Api::all(bounded(&client, health.reporter(None), Pages::Own));
+    health.expect("configmaps", &[], Duration::from_mins(6));
+    let api: Api<ConfigMap> = Api::all(bounded(&client, health.reporter("configmaps", None), Pages::Own));
     let silence = Duration::from_millis(20);
     std::thread::sleep(silence);
     for _ in 0..2 {

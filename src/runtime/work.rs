@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The right to start something. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Work {
+pub(crate) struct Work {
     ending: CancellationToken,
     is_leader: Arc<watch::Sender<bool>>,
 }
@@ -25,19 +25,19 @@ pub(crate) struct Stopped;
 impl Work {
     /// Creates the right to start work from now on, until `ending` is cancelled.
     #[must_use]
-    pub fn new(ending: CancellationToken) -> Self {
+    pub(crate) fn new(ending: CancellationToken) -> Self {
         Self { ending, is_leader: Arc::new(watch::Sender::new(true)) }
     }
 
     /// Sets whether this process leads.
     ///
     /// A create in flight continues; until the process leads again, nothing starts and no claimed create is sent.
-    pub fn set_leader(&self, is_leader: bool) {
+    pub(crate) fn set_leader(&self, is_leader: bool) {
         self.is_leader.send_replace(is_leader);
     }
 
     /// Ends the right for good.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.ending.cancel();
     }
 

@@ -1,9 +1,7 @@
-//! An index of the existing objects that this process watches, by token: it resolves the owner of a mark, and the objects that
-//! declare the same VPC endpoint.
+//! What the existing objects declare and use: it resolves the owner of a mark, and the objects that declare the same VPC endpoint.
 //!
 //! In AWS a VPC endpoint serves one endpoint service. Objects that declare the same VPC endpoint are found within one namespace
-//! only: a declaration in another namespace neither triggers a reconcile of an object nor shows in its status. The index holds
-//! one entry per object, added with its first watch event, so that a restart rebuilds it completely.
+//! only: a declaration in another namespace neither triggers a reconcile of an object nor shows in its status. It decides nothing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,71 +12,49 @@ use domain::serverless::observed::Owner;
 use domain::token::Token;
 use kube::runtime::reflector::ObjectRef;
 
+use crate::runtime::cached::Cached;
+use crate::runtime::directory::Directory;
 use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};
 
-use super::kind::CachedEndpoint;
+/// The name of an object of this kind.
+type EndpointRef = ObjectRef<Cached<ServerlessPrivateEndpoint>>;
 
-/// The index.
-pub(super) struct Directory(Mutex<DirectoryIndex>);
-
-struct DirectoryIndex {
-    objects: HashMap<Token, DirectoryEntry>,
-    /// The objects of a namespace that declare a VPC endpoint, in the order of their declarations.
-    declarants: HashMap<(Arc<str>, VpcEndpointId), Vec<Token>>,
-    /// Number of watches whose first listing is not complete.
-    unlisted: usize,
-}
-
-struct DirectoryEntry {
-    namespace: Arc<str>,
-    name: Box<str>,
+/// What the directory holds of each object of this kind.
+#[derive(Default)]
+pub(crate) struct EndpointUses {
     declares: Option<VpcEndpointId>,
     /// The endpoints that the object has recorded, or names in `endpointId`.
     endpoints: Box<[EndpointId]>,
     /// Creation time in seconds since 1970; 0 if unknown.
     created: i64,
-    /// The object has left the watch, because it no longer matches the selector, and may still exist.
-    unselected: bool,
 }
 
-impl Directory {
-    /// Creates the index for the objects of this many watches.
-    pub(super) fn new(watches: usize) -> Self {
-        Self(Mutex::new(DirectoryIndex {
-            objects: HashMap::new(),
-            declarants: HashMap::new(),
-            unlisted: watches,
-        }))
+/// The directory of the objects of this kind, and their declarations.
+pub(super) struct EndpointDirectory {
+    objects: Arc<Directory<EndpointUses>>,
+    declarants: Mutex<Declarants>,
+}
+
+/// The objects of a namespace that declare a VPC endpoint, in the order of their declarations. Locked only under the lock of the
+/// directory.
+#[derive(Default)]
+struct Declarants(HashMap<(Arc<str>, VpcEndpointId), Vec<Token>>);
+
+impl EndpointDirectory {
+    pub(super) fn new(objects: Arc<Directory<EndpointUses>>) -> Self {
+        Self { objects, declarants: Mutex::default() }
     }
 
-    /// Records an object from the watch. Returns `true` if the watch did not show it before.
-    pub(super) fn record_watched(&self, token: &Token, namespace: &str, name: &str) -> bool {
-        let mut index = self.index();
-        if let Some(entry) = index.objects.get_mut(token) {
-            return std::mem::take(&mut entry.unselected);
-        }
-        let entry = DirectoryEntry {
-            namespace: namespace.into(),
-            name: name.into(),
-            declares: None,
-            endpoints: Box::default(),
-            created: 0,
-            unselected: false,
-        };
-        index.objects.insert(token.clone(), entry);
-        true
-    }
-
-    /// Records which endpoints an indexed object has recorded, or names in `endpointId`.
+    /// Records which endpoints an object in the directory has recorded, or names in `endpointId`.
     pub(super) fn record_endpoints(&self, token: &Token, object: &ServerlessPrivateEndpoint) {
-        let mut index = self.index();
+        let mut index = self.objects.index();
         let Some(entry) = index.objects.get_mut(token) else { return };
         let recorded = object.status.as_ref().and_then(|status| status.id.as_ref());
         let ids = recorded.into_iter().chain(&object.spec.endpoint_id);
         let ids: BTreeSet<EndpointId> = ids.filter_map(|id| id.parse().ok()).collect();
-        entry.endpoints = ids.into_iter().collect();
+        entry.details.endpoints = ids.into_iter().collect();
         let created = object.metadata.creation_timestamp.as_ref();
-        entry.created = created.map_or(0, |created| created.0.as_second());
+        entry.details.created = created.map_or(0, |created| created.0.as_second());
     }
 
     /// Returns `true` if an older object of another namespace has recorded or names the endpoint `id`, or while that is unknown.
@@ -86,91 +62,49 @@ impl Directory {
     /// No object can name an id before the endpoint exists, so the object that created an endpoint is older than one that refers
     /// to it later.
     pub(super) fn is_used_elsewhere(&self, token: &Token, id: &EndpointId) -> bool {
-        let index = self.index();
-        let Some(own) = index.objects.get(token).filter(|_| index.unlisted == 0) else { return true };
+        let index = self.objects.index();
+        let Some(own) = index.objects.get(token).filter(|_| index.is_complete()) else { return true };
         index.objects.iter().any(|(other, entry)| {
             entry.namespace != own.namespace
-                && entry.endpoints.contains(id)
-                && (entry.created, other) < (own.created, token)
+                && entry.details.endpoints.contains(id)
+                && (entry.details.created, other) < (own.details.created, token)
         })
     }
 
-    /// Marks an object that has left the watch and may still exist: its endpoints and its mark stay its own until it is known to
-    /// be [deleted](Self::remove). Returns the object that is now the only one to declare the same VPC endpoint.
-    pub(super) fn mark_unselected(&self, token: &Token) -> Option<ObjectRef<CachedEndpoint>> {
-        let mut index = self.index();
-        let entry = index.objects.get_mut(token)?;
-        entry.unselected = true;
-        let (namespace, declares) = (Arc::clone(&entry.namespace), entry.declares.take());
-        let alone = index.undeclare(token, &(namespace, declares?))?;
-        index.object(&alone)
-    }
-
-    /// Returns the objects that have left the watch, with namespace and name.
-    pub(super) fn all_unselected(&self) -> Vec<(Token, String, String)> {
-        let index = self.index();
-        let unselected = index.objects.iter().filter(|(_, entry)| entry.unselected);
-        unselected
-            .map(|(token, entry)| (token.clone(), entry.namespace.to_string(), entry.name.to_string()))
-            .collect()
-    }
-
-    /// Removes an object that has left the watch, unless the watch shows it again.
-    pub(super) fn remove_if_unselected(&self, token: &Token) {
-        let mut index = self.index();
-        if index.objects.get(token).is_some_and(|entry| entry.unselected) {
-            index.objects.remove(token);
-        }
-    }
-
-    /// Records which VPC endpoint an indexed object declares, if any. Returns the other objects that this affects: those that
+    /// Records which VPC endpoint an object in the directory declares, if any. Returns the other objects that this affects: those that
     /// were the only one to declare a VPC endpoint, or now are. (Of more than two, each already reports another.)
-    pub(super) fn record_declaration(
-        &self,
-        token: &Token,
-        id: Option<&VpcEndpointId>,
-    ) -> Vec<ObjectRef<CachedEndpoint>> {
-        let mut index = self.index();
+    pub(super) fn record_declaration(&self, token: &Token, id: Option<&VpcEndpointId>) -> Vec<EndpointRef> {
+        let mut index = self.objects.index();
         let Some(entry) = index.objects.get_mut(token) else { return Vec::new() };
-        if entry.declares.as_ref() == id {
+        if entry.details.declares.as_ref() == id {
             return Vec::new();
         }
-        let previous = std::mem::replace(&mut entry.declares, id.cloned());
-        let namespace = Arc::clone(&entry.namespace);
-        let mut affected =
-            previous.and_then(|previous| index.undeclare(token, &(Arc::clone(&namespace), previous)));
-        let mut alone = None;
-        if let Some(id) = id {
-            let declarants = index.declarants.entry((namespace, id.clone())).or_default();
-            alone = <&[Token; 1]>::try_from(declarants.as_slice()).ok().map(|[alone]| alone.clone());
-            declarants.reserve_exact(1);
-            declarants.push(token.clone());
-        }
-        [affected.take(), alone].into_iter().flatten().filter_map(|token| index.object(&token)).collect()
+        let previous = std::mem::replace(&mut entry.details.declares, id.cloned());
+        let (namespace, mut declarants) = (Arc::clone(&entry.namespace), self.declarants());
+        let affected =
+            previous.and_then(|previous| declarants.remove(token, &(Arc::clone(&namespace), previous)));
+        let alone = id.and_then(|id| declarants.add(token, (namespace, id.clone())));
+        [affected, alone].into_iter().flatten().filter_map(|token| index.object(&token)).collect()
     }
 
-    /// Removes an object that no longer exists. Returns the object that is now the only one to declare the same VPC endpoint.
-    pub(super) fn remove(&self, token: &Token) -> Option<ObjectRef<CachedEndpoint>> {
-        let mut index = self.index();
-        let DirectoryEntry { namespace, declares, .. } = index.objects.remove(token)?;
-        let alone = index.undeclare(token, &(namespace, declares?))?;
+    /// Removes an object that has left the watch. The endpoints and the mark of one that `may_exist` stay its own until it is known to
+    /// be deleted. Returns the object that is now the only one to declare the same VPC endpoint.
+    pub(super) fn remove(&self, token: &Token, may_exist: bool) -> Option<EndpointRef> {
+        let mut index = self.objects.index();
+        let entry = index.objects.get_mut(token)?;
+        let (namespace, declares) = (Arc::clone(&entry.namespace), entry.details.declares.take());
+        index.remove(token, may_exist);
+        let alone = self.declarants().remove(token, &(namespace, declares?))?;
         index.object(&alone)
-    }
-
-    /// Records that a watch has completed its first listing. Returns `true` if it was the last watch to do so.
-    pub(super) fn listed(&self) -> bool {
-        let mut index = self.index();
-        index.unlisted = index.unlisted.saturating_sub(1);
-        index.unlisted == 0
     }
 
     /// Returns the owner of a token, as an object of `namespace` may know it; `None` while the owner is unknown.
     pub(super) fn owner(&self, token: &Token, namespace: &str) -> Option<Owner> {
-        let index = self.index();
+        let index = self.objects.index();
         match index.objects.get(token) {
             Some(entry) if *entry.namespace == *namespace => Some(Owner::Neighbor(entry.name.to_string())),
             Some(_) => Some(Owner::Elsewhere),
-            None => (index.unlisted == 0).then_some(Owner::Nobody),
+            None => index.is_complete().then_some(Owner::Nobody),
         }
     }
 
@@ -181,36 +115,39 @@ impl Directory {
         namespace: &str,
         id: &VpcEndpointId,
     ) -> Option<String> {
-        let index = self.index();
-        let declarants = index.declarants.get(&(namespace.into(), id.clone()))?;
+        let (index, declarants) = (self.objects.index(), self.declarants());
+        let declarants = declarants.0.get(&(namespace.into(), id.clone()))?;
         let other = declarants.iter().find(|other| *other != token)?;
         Some(format!("ServerlessPrivateEndpoint {}", index.objects.get(other)?.name))
     }
 
-    fn index(&self) -> MutexGuard<'_, DirectoryIndex> {
-        // A panic under the lock leaves at worst one object that is missing from the index.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn declarants(&self) -> MutexGuard<'_, Declarants> {
+        self.declarants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl DirectoryIndex {
+impl Declarants {
+    /// Adds a declaration. Returns the object that was the only one to declare the VPC endpoint.
+    fn add(&mut self, token: &Token, declared: (Arc<str>, VpcEndpointId)) -> Option<Token> {
+        let declarants = self.0.entry(declared).or_default();
+        let alone = <&[Token; 1]>::try_from(declarants.as_slice()).ok().map(|[alone]| alone.clone());
+        declarants.reserve_exact(1);
+        declarants.push(token.clone());
+        alone
+    }
+
     /// Removes a declaration. Returns the object that is now the only one to declare the VPC endpoint.
-    fn undeclare(&mut self, token: &Token, declared: &(Arc<str>, VpcEndpointId)) -> Option<Token> {
-        let declarants = self.declarants.get_mut(declared)?;
+    fn remove(&mut self, token: &Token, declared: &(Arc<str>, VpcEndpointId)) -> Option<Token> {
+        let declarants = self.0.get_mut(declared)?;
         declarants.retain(|declarant| declarant != token);
         match declarants.as_slice() {
             [] => {
-                self.declarants.remove(declared);
+                self.0.remove(declared);
                 None
             }
             [alone] => Some(alone.clone()),
             _ => None,
         }
-    }
-
-    fn object(&self, token: &Token) -> Option<ObjectRef<CachedEndpoint>> {
-        let DirectoryEntry { namespace, name, .. } = self.objects.get(token)?;
-        Some(ObjectRef::new(name).within(namespace))
     }
 }
 
@@ -231,13 +168,13 @@ pub(super) fn declared(object: &ServerlessPrivateEndpoint) -> Option<VpcEndpoint
 mod tests {
     use super::*;
 
-    struct Objects(Directory);
+    struct Objects(EndpointDirectory);
 
     impl Objects {
         fn of(objects: &[(&str, &str)]) -> Self {
-            let directory = Directory::new(0);
+            let directory = of_watches(0);
             for (namespace, name) in objects {
-                directory.record_watched(&token(namespace, name), namespace, name);
+                directory.objects.record_watched(&token(namespace, name), namespace, name);
             }
             Self(directory)
         }
@@ -253,6 +190,10 @@ mod tests {
         }
     }
 
+    fn of_watches(watches: usize) -> EndpointDirectory {
+        EndpointDirectory::new(Arc::new(Directory::new(watches)))
+    }
+
     fn token(namespace: &str, name: &str) -> Token {
         Token::of(&"test".parse().unwrap(), namespace, name)
     }
@@ -263,7 +204,7 @@ mod tests {
         let orders = token("shop", "orders");
         assert_eq!(directory.owner(&orders, "shop"), Some(Owner::Neighbor("orders".to_owned())));
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
-        directory.remove(&orders);
+        directory.remove(&orders, false);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
     }
 
@@ -271,14 +212,17 @@ mod tests {
     fn an_unselected_object_stays_the_owner_until_it_is_removed() {
         let Objects(directory) = Objects::of(&[("shop", "orders")]);
         let orders = token("shop", "orders");
-        directory.mark_unselected(&orders);
+        directory.remove(&orders, true);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
-        assert_eq!(directory.all_unselected().len(), 1);
-        assert!(directory.record_watched(&orders, "shop", "orders"), "its declaration is recorded again");
-        directory.remove_if_unselected(&orders);
+        assert_eq!(directory.objects.all_unselected().len(), 1);
+        assert!(
+            directory.objects.record_watched(&orders, "shop", "orders"),
+            "its declaration is recorded again"
+        );
+        directory.objects.remove_if_unselected(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere), "the watch shows it again");
-        directory.mark_unselected(&orders);
-        directory.remove_if_unselected(&orders);
+        directory.remove(&orders, true);
+        directory.objects.remove_if_unselected(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
     }
 
@@ -306,19 +250,19 @@ mod tests {
         );
         uses("a", "first", 1, ["", ""]);
         assert!(!is_used("b", "second"));
-        directory.remove(&token("b", "second"));
+        directory.remove(&token("b", "second"), false);
         assert!(!is_used("a", "third"));
         assert!(is_used("b", "unknown"), "nothing is taken over while its age is not known");
     }
 
     #[test]
     fn an_owner_is_unknown_until_every_watch_has_listed() {
-        let directory = Directory::new(2);
+        let directory = of_watches(2);
         let orders = token("shop", "orders");
         assert_eq!(directory.owner(&orders, "other"), None);
-        directory.listed();
+        directory.objects.listed();
         assert_eq!(directory.owner(&orders, "other"), None);
-        directory.listed();
+        directory.objects.listed();
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
     }
 
@@ -343,8 +287,11 @@ mod tests {
         assert_eq!(objects.declare("two", Some("vpce-2")), ["one"]);
         assert_eq!(objects.other_declarant("one", "vpce-1"), None);
         objects.declare("two", Some("vpce-1"));
-        assert_eq!(objects.0.remove(&token("a", "two")).map(|object| object.name).as_deref(), Some("one"));
-        assert_eq!(objects.0.remove(&token("a", "one")), None);
+        assert_eq!(
+            objects.0.remove(&token("a", "two"), false).map(|object| object.name).as_deref(),
+            Some("one")
+        );
+        assert_eq!(objects.0.remove(&token("a", "one"), false), None);
     }
 
     #[test]
@@ -372,7 +319,7 @@ mod tests {
     fn a_removed_object_declares_nothing() {
         let objects = Objects::of(&[("a", "one"), ("a", "two")]);
         objects.declare("one", Some("vpce-1"));
-        objects.0.remove(&token("a", "one"));
+        objects.0.remove(&token("a", "one"), false);
         assert_eq!(objects.declare("one", Some("vpce-1")), [""; 0]);
         assert_eq!(objects.other_declarant("two", "vpce-1"), None);
     }

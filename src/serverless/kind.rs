@@ -1,5 +1,8 @@
-//! The constants and functions of the kind `ServerlessPrivateEndpoint` for the runtime. It does no I/O.
+//! The types, constants and functions of the kind `ServerlessPrivateEndpoint` for the runtime. It does no I/O.
 
+use std::time::Duration;
+
+use domain::serverless::kept::KeptState;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
@@ -10,11 +13,12 @@ use crate::serverless::crd::{
 };
 
 use super::convert;
-
-/// An object of the kind from a watch.
-pub(super) type CachedEndpoint = crate::runtime::cached::Cached<ServerlessPrivateEndpoint>;
+use super::directory::EndpointUses;
 
 impl Kind for ServerlessPrivateEndpoint {
+    type Kept = KeptState;
+    type Details = EndpointUses;
+
     const FINALIZER: &'static str = crd::FINALIZER;
     const CLAIM: &'static str = crd::CLAIM;
     const OUTPUT_CONFIG_MAP: &'static str = crd::OUTPUT_CONFIG_MAP;
@@ -32,6 +36,14 @@ impl Kind for ServerlessPrivateEndpoint {
         status: Option<ServerlessPrivateEndpointStatus>,
     ) -> Self {
         Self { metadata, spec, status }
+    }
+
+    fn observed_generation(&self) -> Option<i64> {
+        self.status.as_ref().map(|status| status.observed_generation)
+    }
+
+    fn interval(&self) -> Duration {
+        convert::interval(self)
     }
 
     /// Status and foreign annotations are left out, so that neither the operator's own status writes nor the annotations of

@@ -19,7 +19,7 @@ use crate::runtime::references::ReferencedObjects;
 use crate::runtime::references::vpc_endpoint::{self, NamedObject, VpcEndpointFields};
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
-use super::directory::Directory;
+use super::directory::EndpointDirectory;
 use super::read_object::ReadObject;
 
 /// Resolves the VPC endpoint that the object declares. A deletion does not depend on it.
@@ -49,7 +49,7 @@ pub(super) fn resolve(
 
 /// Returns what the other objects contribute.
 pub(super) fn others(
-    directory: &Directory,
+    directory: &EndpointDirectory,
     identity: &Identity,
     state: &ReconcileState<ReadObject>,
 ) -> Others {
@@ -67,7 +67,7 @@ pub(super) fn others(
 
 /// Returns the owners of the foreign marks in the listing, as far as they are known.
 fn owners(
-    directory: &Directory,
+    directory: &EndpointDirectory,
     identity: &Identity,
     state: &ReconcileState<ReadObject>,
 ) -> BTreeMap<Token, Owner> {
@@ -79,7 +79,7 @@ fn owners(
 /// Returns the endpoints in the listing that an older object of another namespace uses. Only needed with the default credentials,
 /// which several namespaces share.
 fn elsewhere(
-    directory: &Directory,
+    directory: &EndpointDirectory,
     token: &Token,
     state: &ReconcileState<ReadObject>,
 ) -> BTreeSet<EndpointId> {

@@ -31,11 +31,12 @@ use crate::runtime::atlas_access::{Access, CredentialsOf};
 use crate::runtime::executor::{self, KindReconcile, ListResult, Services, Target, jitter};
 use crate::runtime::identity::Identity;
 use crate::runtime::listings::ListingResponse;
+use crate::runtime::shared::SharedParts;
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::context::Context;
 use super::read_object::ReadObject;
-use super::{convert, observe, perform, status_patch};
+use super::{convert, object_metrics, observe, perform, status_patch};
 
 /// Reconciles one object, last enqueued at `enqueued_at`.
 ///
@@ -45,9 +46,9 @@ pub(super) async fn reconcile(
     enqueued_at: Boottime,
     ctx: Arc<Context>,
 ) -> Option<Duration> {
-    let identity = Arc::new(Identity::new(&*object, &ctx.cluster_id));
-    let (metrics, span) = (ctx.options.metrics.clone(), executor::span(&identity));
-    let (states, token) = (Arc::clone(&ctx.states), identity.token.clone());
+    let identity = Arc::new(Identity::new(&*object, &ctx.shared.cluster_id));
+    let (metrics, span) = (ctx.shared.options.metrics.clone(), executor::span(&identity));
+    let (states, token) = (Arc::clone(&ctx.objects.states), identity.token.clone());
     let begin = move || EndpointReconcile::begin(object, enqueued_at, identity, ctx);
     let on_panic = || states.with(&token, |entry| entry.kept.schedule.failed(jitter()));
     executor::execute(begin, metrics, span, on_panic).await
@@ -72,11 +73,10 @@ impl EndpointReconcile {
         identity: Arc<Identity>,
         ctx: Arc<Context>,
     ) -> Result<Self, Duration> {
-        let read = ReadObject::new(object, &identity, &ctx.cluster_id);
-        let settings = ctx.options.settings();
-        let started = ctx.states.with(&identity.token, |entry| {
+        let read = ReadObject::new(object, &identity, &ctx.shared.cluster_id);
+        let started = ctx.objects.states.with(&identity.token, |entry| {
             let (enqueued_at, now) = (enqueued_at.since_boot(), Boottime::now().since_boot());
-            Reconcile::start(read, &mut entry.kept, &settings, enqueued_at, now)
+            Reconcile::start(read, &mut entry.kept, &ctx.settings, enqueued_at, now)
         });
         match started {
             Started::Later(delay) => Err(delay),
@@ -91,7 +91,7 @@ impl KindReconcile for EndpointReconcile {
     type Subject = Instance;
 
     fn services(&self) -> Services<'_> {
-        let Context { api_server, atlas, events, work, .. } = &*self.ctx;
+        let SharedParts { api_server, atlas, events, work, .. } = &*self.ctx.shared;
         Services { api_server, atlas, events, work }
     }
 
@@ -104,12 +104,12 @@ impl KindReconcile for EndpointReconcile {
     }
 
     fn object(&self, resource: ServerlessPrivateEndpoint) -> ReadObject {
-        ReadObject::new(Box::new(resource), &self.identity, &self.ctx.cluster_id)
+        ReadObject::new(Box::new(resource), &self.identity, &self.ctx.shared.cluster_id)
     }
 
     fn resume(&mut self, input: Input<Self::Words>) -> Effect<Self::Words> {
         let Self { ctx, identity, machine, jitter } = self;
-        ctx.states.with(&identity.token, |entry| {
+        ctx.objects.states.with(&identity.token, |entry| {
             let at = Moment { now: stamp(), jitter: *jitter };
             machine.resume(input, &mut entry.kept, &at)
         })
@@ -137,7 +137,7 @@ impl KindReconcile for EndpointReconcile {
     }
 
     fn look_up(&self) -> Others {
-        self.ctx.states.with(&self.identity.token, |entry| entry.exists = true);
+        self.ctx.objects.states.with(&self.identity.token, |entry| entry.exists = true);
         observe::others(&self.ctx.directory, &self.identity, self.machine.state())
     }
 
@@ -151,7 +151,7 @@ impl KindReconcile for EndpointReconcile {
 
     fn withheld(&self, access: &Access<Instance>, intent: &Intent) -> Option<Withheld> {
         let (atlas, requested) =
-            (&self.ctx.atlas, self.machine.state().tracked().handled_request().is_some());
+            (&self.ctx.shared.atlas, self.machine.state().tracked().handled_request().is_some());
         let (operation, id) = match intent {
             Intent::ClaimOnly => (Operation::List, None),
             Intent::Create => (Operation::Create, None),
@@ -176,7 +176,7 @@ impl KindReconcile for EndpointReconcile {
             Ok((response.endpoints, response.sunset))
         };
         let attempt = || Operation::List.attempt(&access.subject, None);
-        let listed = self.ctx.listings.get(&self.ctx.atlas, access, request, list, attempt).await;
+        let listed = self.ctx.listings.get(&self.ctx.shared.atlas, access, request, list, attempt).await;
         let is_accepted = listed.as_ref().is_ok_and(|listed| listed.result.is_ok());
         let listed = listed.map(|ListingResponse { sent, result, was_requested, sunset }| Listed {
             sent,
@@ -197,12 +197,12 @@ impl KindReconcile for EndpointReconcile {
                 let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
                 // The last check before the POST uses the events that the watch has delivered since the claim.
                 let may_send = move || {
-                    claimed.until(stamp()) < ctx.options.times.create_deadline
-                        && ctx.work.may_send()
-                        && !ctx.states.deletion_seen(&token)
+                    claimed.until(stamp()) < ctx.settings.times.create_deadline
+                        && ctx.shared.work.may_send()
+                        && !ctx.objects.states.deletion_seen(&token)
                 };
                 let (outcome, response, error) = perform::create(access, &comment, may_send).await;
-                self.ctx.options.metrics.post(outcome);
+                self.ctx.shared.options.metrics.post(outcome);
                 (response, error)
             }
             EndpointWrite::Update { id, comment, vpc_endpoint } => {
@@ -218,16 +218,19 @@ impl KindReconcile for EndpointReconcile {
         connected: &str,
         fresh_after: Boottime,
     ) -> Option<String> {
-        self.ctx.addresses.find(&self.ctx.atlas, access, connected, fresh_after).await
+        self.ctx.addresses.find(&self.ctx.shared.atlas, access, connected, fresh_after).await
     }
 
     fn claim(&self, claim: &ClaimWrite) -> Vec<(&'static str, Option<String>)> {
         let ClaimWrite { nonce, is_fresh, replaced, stale_vpc_endpoint } = claim.clone();
         if is_fresh {
-            self.ctx.states.with(&self.identity.token, |entry| entry.counted.claimed(Boottime::now()));
+            self.ctx
+                .objects
+                .states
+                .with(&self.identity.token, |entry| entry.counted.claimed(Boottime::now()));
         }
         let Identity { token, uid, .. } = &*self.identity;
-        let cluster = ClusterId::clone(&self.ctx.cluster_id);
+        let cluster = ClusterId::clone(&self.ctx.shared.cluster_id);
         let claim = Claim { token: token.clone(), nonce, uid: uid.clone(), cluster, replaced };
         let mut annotations = vec![(crd::CLAIM, Some(claim.to_string()))];
         if stale_vpc_endpoint.is_some() {
@@ -248,9 +251,7 @@ impl KindReconcile for EndpointReconcile {
     fn on_written(&self, write: &ObjectWrite<Self::Words>, written: &ServerlessPrivateEndpoint) {
         match write {
             ObjectWrite::Record(status) => {
-                if self.ctx.options.default_credentials.is_some() {
-                    self.ctx.directory.record_endpoints(&self.identity.token, written);
-                }
+                self.ctx.record_endpoints(&self.identity.token, written);
                 if let Step::Record { endpoint, origin } = &status.plan.decision.step {
                     let origin = match origin {
                         Origin::Created => "created",
@@ -269,25 +270,29 @@ impl KindReconcile for EndpointReconcile {
     }
 
     fn on_event(&self, draft: &EventDraft) {
-        let metrics = &self.ctx.options.metrics;
-        self.ctx.states.with(&self.identity.token, |entry| entry.counted.event_published(metrics, draft));
+        let metrics = &self.ctx.shared.options.metrics;
+        self.ctx
+            .objects
+            .states
+            .with(&self.identity.token, |entry| entry.counted.event_published(metrics, draft));
     }
 
     fn on_done(&self, done: &Done<Self::Words>) {
         let (ctx, Identity { namespace, token, .. }) = (&self.ctx, &*self.identity);
         if done.end == End::Released {
-            ctx.on_deleted(namespace, token);
+            ctx.remove(namespace, token, false);
         }
         let Some(Plan { decision, report, .. }) = done.plan.as_deref() else { return };
         if !report.unchanged {
             let due = done.requeue.map(|delay| Boottime::now() + delay);
-            ctx.states.with(token, |entry| {
-                entry.counted.reconciled(&ctx.options.metrics, decision, report, self.resource(), due);
+            let finding = object_metrics::finding(decision, report, self.resource(), due);
+            ctx.objects.states.with(token, |entry| {
+                entry.counted.reconciled(&ctx.shared.options.metrics, &finding);
             });
         }
     }
 
     fn failures(&self) -> u32 {
-        self.ctx.states.with(&self.identity.token, |entry| entry.kept.schedule.failures())
+        self.ctx.objects.states.with(&self.identity.token, |entry| entry.kept.schedule.failures())
     }
 }

@@ -51,7 +51,7 @@ fn exercised() -> Metrics {
         stalled: false,
         synced: Some(0),
     };
-    metrics.set_object_counts(move |counts| {
+    metrics.count_objects(move |counts| {
         counts.add(&snapshot);
         counts.add_series(series.clone());
     });

@@ -157,8 +157,8 @@ const READS_THE_TIME_OF_DAY: [(&str, &str); 8] = [
     ("src/clock.rs", "whether a claim is older than the clock since boot says"),
     ("src/runtime/events.rs", "the time of an event, for people"),
     ("src/runtime/listings.rs", "whether the day is past on which the API was to end"),
+    ("src/runtime/object_metrics.rs", "since when an object waits, for alerts"),
     ("src/runtime/status_patch.rs", "the times of conditions, for people"),
-    ("src/serverless/object_metrics.rs", "since when an object waits, for alerts"),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Reports objects with our finalizer that no watch of ours shows, on the object and in the log, because no operator
+//! Reports objects of a kind with our finalizer that no watch of ours shows, on the object and in the log, because no operator
 //! may be reconciling them. An object that left the selector keeps its endpoint until it is deleted.
 //!
 //! Reads the objects and publishes events; never writes an object, which another operator may own by now.
@@ -7,20 +7,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::serverless::observed::Owner;
 use domain::status::{Unwatched, not_watched};
-use domain::token::Token;
+use domain::token::{ClusterId, Token};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tracing::{debug, info, warn};
 
-use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
-
-use super::context::Context;
-use super::kind::CachedEndpoint;
-use crate::runtime::api_server::{ApiError, ApiPermit};
-use crate::runtime::identity::Identity;
+use super::api_server::{ApiError, ApiPermit};
+use super::cached::Cached;
+use super::identity::Identity;
+use super::kind::Kind;
+use super::objects::Objects;
 
 /// The delay between two attempts to read the object, and the number of attempts.
 const RETRY_PERIOD: Duration = Duration::from_secs(5);
@@ -44,28 +42,29 @@ const MIN_UNWRITTEN: Duration = Duration::from_secs(30);
 
 /// Reports `object`, which left the selector and its watch, if it exists, has our finalizer, and is not `watched`
 /// again.
-pub(super) async fn report_left(
-    ctx: Arc<Context>,
-    watched: Store<CachedEndpoint>,
+pub(super) async fn report_left<K: Kind>(
+    objects: Arc<Objects<K>>,
+    watched: Store<Cached<K>>,
     selector: String,
-    object: ObjectRef<CachedEndpoint>,
+    object: ObjectRef<Cached<K>>,
 ) {
     let (namespace, name) = (object.namespace.clone().unwrap_or_default(), object.name.clone());
-    let token = Token::of(&ctx.cluster_id, &namespace, &name);
+    let shared = &objects.shared;
+    let token = Token::of(&shared.cluster_id, &namespace, &name);
     let identity = Identity { namespace, name, uid: String::new(), token };
     for _ in 0..MAX_ATTEMPTS {
-        let api_permit = ctx.api_server.permit(&identity.namespace).await;
-        match ctx.api_server.get(&api_permit, &identity).await {
+        let api_permit = shared.api_server.permit(&identity.namespace).await;
+        match shared.api_server.get::<K>(&api_permit, &identity).await {
             Ok(found) => {
                 if !has_finalizer(&found) {
-                    ctx.directory.remove_if_unselected(&identity.token);
+                    objects.directory.remove_if_unselected(&identity.token);
                 } else if watched.get(&object).is_none() {
-                    report(&ctx, &api_permit, &found, &Unwatched::Labels(selector)).await;
+                    report(&objects, &api_permit, &found, &Unwatched::Labels(selector)).await;
                 }
                 return;
             }
             Err(ApiError::NotFound) => {
-                ctx.directory.remove_if_unselected(&identity.token);
+                objects.directory.remove_if_unselected(&identity.token);
                 return;
             }
             // Also if the API server does not know the kind, which may be so for a moment only.
@@ -77,18 +76,19 @@ pub(super) async fn report_left(
 }
 
 /// Checks periodically which of the objects that left the selector are deleted, or were released by another operator.
-pub(super) async fn follow(ctx: Arc<Context>) {
+pub(super) async fn follow<K: Kind>(objects: Arc<Objects<K>>) {
+    let shared = &objects.shared;
     loop {
         tokio::time::sleep(FOLLOW_PERIOD).await;
-        for (token, namespace, name) in ctx.directory.all_unselected() {
+        for (token, namespace, name) in objects.directory.all_unselected() {
             let identity = Identity { namespace, name, uid: String::new(), token };
-            let api_permit = ctx.api_server.permit(&identity.namespace).await;
-            let is_released = match ctx.api_server.get(&api_permit, &identity).await {
+            let api_permit = shared.api_server.permit(&identity.namespace).await;
+            let is_released = match shared.api_server.get::<K>(&api_permit, &identity).await {
                 Ok(found) => !has_finalizer(&found),
                 Err(error) => matches!(error, ApiError::NotFound),
             };
             if is_released {
-                ctx.directory.remove_if_unselected(&identity.token);
+                objects.directory.remove_if_unselected(&identity.token);
             }
         }
     }
@@ -96,38 +96,39 @@ pub(super) async fn follow(ctx: Arc<Context>) {
 
 /// Searches once, after all watches have listed, for objects that left while no operator ran. Reports nothing without
 /// the right to list in all namespaces.
-pub(super) async fn survey(ctx: Arc<Context>) {
+pub(super) async fn survey<K: Kind>(objects: Arc<Objects<K>>) {
+    let shared = &objects.shared;
     // Without namespaces and selector, everything is watched.
-    if ctx.options.namespaces.is_empty() && ctx.options.selector.is_none() {
+    if shared.options.namespaces.is_empty() && shared.options.selector.is_none() {
         return;
     }
     let search = async {
-        tokio::time::sleep(ctx.options.survey_after).await;
-        find_unwatched(&ctx).await
+        tokio::time::sleep(shared.options.survey_after).await;
+        find_unwatched(&objects).await
     };
-    match ctx.work.unless_stopped(pin!(search)).await {
+    match shared.work.unless_stopped(pin!(search)).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error @ ApiError::Forbidden(_))) => debug!(%error, "not searching for unwatched objects"),
         Ok(Err(error)) => warn!(%error, "failed to search for unwatched objects"),
     }
 }
 
-async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
+async fn find_unwatched<K: Kind>(objects: &Objects<K>) -> Result<(), ApiError> {
+    let shared = &objects.shared;
     let (mut found, mut candidates, mut from, mut limit) = (0_usize, Vec::new(), None, PAGE_SIZE);
     for _ in 0..MAX_PAGES {
-        let (page, next) =
-            match ctx.api_server.with_finalizer::<ServerlessPrivateEndpoint>(from.clone(), limit).await {
-                Err(ApiError::Unreadable(_)) if limit > 1 => {
-                    limit /= 2;
-                    continue;
-                }
-                read => read?,
-            };
+        let (page, next) = match shared.api_server.with_finalizer::<K>(from.clone(), limit).await {
+            Err(ApiError::Unreadable(_)) if limit > 1 => {
+                limit /= 2;
+                continue;
+            }
+            read => read?,
+        };
         limit = (limit * 2).min(PAGE_SIZE);
         for metadata in page {
             let version = metadata.resource_version.clone();
-            let identity = identity(ctx, metadata);
-            if is_unwatched(ctx, &identity) {
+            let identity = identity(&shared.cluster_id, metadata);
+            if objects.directory.is_unknown(&identity.token) {
                 found += 1;
                 if candidates.len() < MAX_INSPECTED {
                     candidates.push((identity, version));
@@ -142,55 +143,51 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     if from.is_some() {
         warn!(requests = MAX_PAGES, "too many objects to search all of them for unwatched ones");
     }
-    ctx.options.metrics.unwatched_at_start(found);
+    shared.options.metrics.unwatched_at_start(found);
     if found == 0 {
         return Ok(());
     }
     info!(objects = found, "found objects with the finalizer that this operator does not watch");
     tokio::time::sleep(MIN_UNWRITTEN).await;
     for (identity, version) in candidates {
-        let api_permit = ctx.api_server.permit(&identity.namespace).await;
+        let api_permit = shared.api_server.permit(&identity.namespace).await;
         // An unreadable object is reported by its own operator, or is being deleted.
-        if let Ok(object) = ctx.api_server.get::<ServerlessPrivateEndpoint>(&api_permit, &identity).await
-            && object.metadata.resource_version == version
+        if let Ok(object) = shared.api_server.get::<K>(&api_permit, &identity).await
+            && object.meta().resource_version == version
             && has_pending_work(&object)
-            && is_unwatched(ctx, &identity)
+            && objects.directory.is_unknown(&identity.token)
         {
-            let namespaces = &ctx.options.namespaces;
+            let namespaces = &shared.options.namespaces;
             let elsewhere = !namespaces.is_empty() && !namespaces.contains(&identity.namespace);
-            let why = match &ctx.options.selector {
+            let why = match &shared.options.selector {
                 Some(selector) if !elsewhere => Unwatched::Labels(selector.clone()),
                 _ => Unwatched::Namespace,
             };
-            report(ctx, &api_permit, &object, &why).await;
+            report(objects, &api_permit, &object, &why).await;
         }
     }
     Ok(())
 }
 
-fn identity(ctx: &Context, metadata: ObjectMeta) -> Identity {
+fn identity(cluster_id: &ClusterId, metadata: ObjectMeta) -> Identity {
     let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
-    let token = Token::of(&ctx.cluster_id, &namespace, &name);
+    let token = Token::of(cluster_id, &namespace, &name);
     Identity { namespace, name, uid: metadata.uid.unwrap_or_default(), token }
 }
 
-fn is_unwatched(ctx: &Context, identity: &Identity) -> bool {
-    ctx.directory.owner(&identity.token, &identity.namespace) == Some(Owner::Nobody)
-}
-
-fn has_finalizer(object: &ServerlessPrivateEndpoint) -> bool {
-    object.finalizers().iter().any(|finalizer| finalizer == crd::FINALIZER)
+fn has_finalizer<K: Kind>(object: &K) -> bool {
+    object.finalizers().iter().any(|finalizer| finalizer == K::FINALIZER)
 }
 
 /// Returns `true` if an operator has pending work: the object is being deleted, or was edited since its last
 /// reconcile.
-fn has_pending_work(object: &ServerlessPrivateEndpoint) -> bool {
-    let observed = object.status.as_ref().map(|status| status.observed_generation);
+fn has_pending_work(object: &impl Kind) -> bool {
+    let metadata = object.meta();
     has_finalizer(object)
-        && (object.metadata.deletion_timestamp.is_some() || observed != object.metadata.generation)
+        && (metadata.deletion_timestamp.is_some() || object.observed_generation() != metadata.generation)
 }
 
-async fn report(ctx: &Context, api_permit: &ApiPermit, object: &ServerlessPrivateEndpoint, why: &Unwatched) {
+async fn report<K: Kind>(objects: &Objects<K>, api_permit: &ApiPermit, object: &K, why: &Unwatched) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     match why {
         Unwatched::Labels(selector) => {
@@ -200,6 +197,6 @@ async fn report(ctx: &Context, api_permit: &ApiPermit, object: &ServerlessPrivat
             warn!(namespace, name, "not watching the object: its namespace is not watched");
         }
     }
-    ctx.options.metrics.unwatched();
-    ctx.publish(api_permit, object, &not_watched(why)).await;
+    objects.shared.options.metrics.unwatched();
+    objects.publish(api_permit, object.object_ref(&()), &not_watched(why)).await;
 }
