@@ -1,4 +1,4 @@
-//! The client of the API server, and the wait until it serves the custom resource.
+//! The client of the API server, and the wait until it serves the custom resources.
 //!
 //! Waits for transient errors and logs them; any other error ends the program with one line. Writes nothing.
 
@@ -12,17 +12,16 @@ use kube::api::{ListParams, WatchParams};
 use kube::client::{Body, ClientBuilder};
 use kube::config::{Kubeconfig, NamedContext};
 use kube::core::Request;
-use kube::{Client, Config, Resource};
+use kube::{Client, Config};
 use tower::{BoxError, Layer, Service};
 use tracing::{info, warn};
-
-use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::error::ProgramError;
 use super::readiness::Readiness;
 use super::settings::UsageError;
 use crate::metrics::Metrics;
 use crate::runtime::error_chain::chain;
+use crate::runtime::kind::Kind;
 
 /// The connect timeout; a working network connects at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,13 +71,32 @@ fn has_proxy(kubeconfig: &Kubeconfig) -> bool {
     named.and_then(|named| named.cluster.as_ref()).is_some_and(|cluster| cluster.proxy_url.is_some())
 }
 
-/// Waits until the API server serves the custom resource, and verifies the right to list and watch it in every
+/// A custom resource that the operator reconciles.
+#[derive(Clone, Copy)]
+pub(super) struct ServedResource {
+    plural: fn() -> String,
+    url_path: fn(Option<&str>) -> String,
+}
+
+impl ServedResource {
+    pub(super) fn of<K: Kind>() -> Self {
+        Self { plural: || K::plural(&()).into_owned(), url_path: |namespace| K::url_path(&(), namespace) }
+    }
+
+    /// Returns the plural name of the resource.
+    pub(super) fn plural(self) -> String {
+        (self.plural)()
+    }
+}
+
+/// Waits until the API server serves the custom resources, and verifies the right to list and watch each in every
 /// watched scope.
 ///
 /// # Errors
 /// If the API server forbids it, since waiting would not help.
-pub(super) async fn wait_for_resource(
+pub(super) async fn wait_for_resources(
     client: &Client,
+    resources: &[ServedResource],
     namespaces: &[String],
     selector: Option<&str>,
     readiness: &Readiness,
@@ -88,21 +106,15 @@ pub(super) async fn wait_for_resource(
         some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
     };
     let mut logged = String::new();
-    loop {
-        let checks =
-            stream::iter(&scopes).map(|scope| check(client, *scope, selector)).buffer_unordered(MAX_CHECKS);
-        let checks: Vec<Option<String>> = checks.try_collect().await?;
-        // A namespace that is not served yet does not block the others: its own watch keeps waiting and reports that.
-        if checks.iter().any(Option::is_none) {
-            break;
+    for resource in resources {
+        while let Some(waiting_for) = reason_to_wait_for(client, *resource, &scopes, selector).await? {
+            if logged != waiting_for {
+                warn!(waiting_for, "waiting");
+                readiness.wait_for("crd", waiting_for.clone());
+                logged = waiting_for;
+            }
+            tokio::time::sleep(RETRY_PERIOD).await;
         }
-        let waiting_for = checks.into_iter().flatten().next().unwrap_or_default();
-        if logged != waiting_for {
-            warn!(waiting_for, "waiting");
-            readiness.wait_for("crd", waiting_for.clone());
-            logged = waiting_for;
-        }
-        tokio::time::sleep(RETRY_PERIOD).await;
     }
     if !logged.is_empty() {
         info!("the custom resource is served");
@@ -111,34 +123,53 @@ pub(super) async fn wait_for_resource(
     Ok(())
 }
 
+/// Returns the cause to wait for, unless a scope is served.
+async fn reason_to_wait_for(
+    client: &Client,
+    resource: ServedResource,
+    scopes: &[Option<&str>],
+    selector: Option<&str>,
+) -> Result<Option<String>, ProgramError> {
+    let checks = stream::iter(scopes).map(|scope| check(client, resource, *scope, selector));
+    let checks: Vec<Option<String>> = checks.buffer_unordered(MAX_CHECKS).try_collect().await?;
+    // A namespace that is not served yet does not block the others: its own watch keeps waiting and reports that.
+    let is_served = checks.iter().any(Option::is_none);
+    Ok(checks.into_iter().flatten().next().filter(|_| !is_served))
+}
+
 /// Checks that the objects there can be listed and watched. Returns the cause to wait for if not.
 async fn check(
     client: &Client,
+    resource: ServedResource,
     namespace: Option<&str>,
     selector: Option<&str>,
 ) -> Result<Option<String>, ProgramError> {
-    let objects = Request::new(ServerlessPrivateEndpoint::url_path(&(), namespace));
+    let objects = Request::new((resource.url_path)(namespace));
     let list = ListParams { label_selector: selector.map(str::to_owned), ..ListParams::default().limit(1) };
     let mut watch = WatchParams::default().timeout(1);
     watch.label_selector = selector.map(str::to_owned);
     for (verb, request) in [("list", objects.list(&list)), ("watch", objects.watch(&watch, "0"))] {
-        let request = request.map_err(|error| failed(&error))?;
+        let request = request.map_err(|error| failed(&resource.plural(), &error))?;
         // The status code suffices; the body may contain anything.
         match tokio::time::timeout(CHECK_TIMEOUT, client.request_stream(request)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => return reason_to_wait(error, verb, selector).map(Some),
+            Ok(Err(error)) => return reason_to_wait(error, (verb, &resource.plural()), selector).map(Some),
             Err(_) => return Ok(Some(format!("the API server did not respond within {CHECK_TIMEOUT:?}"))),
         }
     }
     Ok(None)
 }
 
-fn failed(error: &dyn std::error::Error) -> ProgramError {
-    ProgramError::Run(format!("failed to request serverlessprivateendpoints: {}", chain(error)))
+fn failed(plural: &str, error: &dyn std::error::Error) -> ProgramError {
+    ProgramError::Run(format!("failed to request {plural}: {}", chain(error)))
 }
 
-/// Returns the cause to wait for after this error.
-fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Result<String, ProgramError> {
+/// Returns the cause to wait for after this error of a request with this verb, for this resource.
+fn reason_to_wait(
+    error: kube::Error,
+    (verb, plural): (&str, &str),
+    selector: Option<&str>,
+) -> Result<String, ProgramError> {
     let status = match error {
         kube::Error::Api(status) => status,
         other => return Ok(format!("the API server cannot be reached: {}", chain(&other))),
@@ -149,7 +180,7 @@ fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Res
             status.message
         ))),
         (403, _) => Err(ProgramError::Run(format!(
-            "the API server refuses to {verb} serverlessprivateendpoints ({}); grant the rights of the chart's role",
+            "the API server refuses to {verb} {plural} ({}); grant the rights of the chart's role",
             status.message
         ))),
         (400, Some(selector)) => {
@@ -223,14 +254,14 @@ mod tests {
     #[test]
     fn transient_errors_are_waited_for_and_others_end_the_program() {
         for code in [404, 408, 429, 500, 503] {
-            assert!(reason_to_wait(api_error(code), "watch", None).is_ok(), "{code}");
+            assert!(reason_to_wait(api_error(code), ("watch", "examples"), None).is_ok(), "{code}");
         }
         for code in [401, 403] {
-            let error = reason_to_wait(api_error(code), "watch", None).unwrap_err();
+            let error = reason_to_wait(api_error(code), ("watch", "examples"), None).unwrap_err();
             assert!(matches!(&error, ProgramError::Run(line) if line.contains("no such luck")), "{error}");
-            assert!(code == 401 || error.to_string().contains("refuses to watch"), "{error}");
+            assert!(code == 401 || error.to_string().contains("refuses to watch examples"), "{error}");
         }
-        let error = reason_to_wait(api_error(400), "list", Some("a in")).unwrap_err();
+        let error = reason_to_wait(api_error(400), ("list", "examples"), Some("a in")).unwrap_err();
         assert!(matches!(&error, ProgramError::Settings(_)), "{error}");
         assert!(
             error.to_string().contains("--watch-selector") && error.to_string().contains("a in"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use atlas::Transport;
 use domain::serverless::reconcile::ReconcileSettings;
-use kube::{Client, Resource as _};
+use kube::Client;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -17,6 +17,7 @@ use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::authorities::AuthorityFile;
 use super::error::ProgramError;
+use super::kube_client::ServedResource;
 use super::leader_election::LeaderElector;
 use super::readiness::Readiness;
 use super::settings::{Settings, UsageError};
@@ -62,9 +63,10 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     info!(address, "serving /livez, /readyz and /metrics");
     tokio::spawn(admin::serve(listener, metrics.clone(), readiness.clone()));
     let client = kube_client::client(&metrics).await?;
-    let selector = settings.watch_selector.as_deref();
+    let (namespaces, selector) = (&settings.watch_namespaces, settings.watch_selector.as_deref());
+    let resources = [ServedResource::of::<ServerlessPrivateEndpoint>()];
     tokio::select! {
-        served = kube_client::wait_for_resource(&client, &settings.watch_namespaces, selector, &readiness) => served?,
+        served = kube_client::wait_for_resources(&client, &resources, namespaces, selector, &readiness) => served?,
         () = shutdown.cancelled() => return Ok(()),
     }
     info!(version = env!("CARGO_PKG_VERSION"), atlas = settings.atlas_base_url, "running");
@@ -77,7 +79,9 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     };
     let control = |work| {
         let health = readiness.watch_health();
-        health.expect(&ServerlessPrivateEndpoint::plural(&()), &options.namespaces, settings.watch_silence);
+        for resource in resources {
+            health.expect(&resource.plural(), &options.namespaces, settings.watch_silence);
+        }
         readiness.met("watch");
         let shared = SharedParts::new(client.clone(), transport, options, health.clone(), work);
         async move {
