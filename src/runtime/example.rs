@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
 use super::states::Kept;
+use super::status_patch::Current;
 use super::work_queue::Lane;
 
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Debug, Clone)]
@@ -50,15 +51,20 @@ impl Kind for Example {
     const FINALIZER: &'static str = "atlas.spe-operator.io/endpoint";
     const CLAIM: &'static str = "atlas.spe-operator.io/claim";
     const OUTPUT_CONFIG_MAP: &'static str = "atlas.spe-operator.io/output-config-map";
+    const RECONCILE_REQUEST: &'static str = "reconcile.fluxcd.io/requestedAt";
     const ANNOTATIONS: &'static [&'static str] =
-        &[Self::CLAIM, "atlas.spe-operator.io/take-over", "reconcile.fluxcd.io/requestedAt"];
+        &[Self::CLAIM, "atlas.spe-operator.io/take-over", Self::RECONCILE_REQUEST];
 
     fn from_parts(metadata: ObjectMeta, spec: ExampleSpec, status: Option<ExampleStatus>) -> Self {
         Self { metadata, spec, status }
     }
 
-    fn observed_generation(&self) -> Option<i64> {
+    fn current(&self) -> Option<Current<'_>> {
         None
+    }
+
+    fn is_recorded(&self) -> bool {
+        false
     }
 
     fn interval(&self) -> Duration {

@@ -12,6 +12,7 @@ use kube::core::object::{HasSpec, HasStatus};
 use serde::de::DeserializeOwned;
 
 use super::states::Kept;
+use super::status_patch::Current;
 use super::work_queue::Lane;
 
 /// A kind of custom resource that this operator reconciles.
@@ -40,14 +41,20 @@ pub(crate) trait Kind:
     /// The annotation that holds the name of the output ConfigMap.
     const OUTPUT_CONFIG_MAP: &'static str;
 
+    /// The annotation that holds the reconcile request of a user.
+    const RECONCILE_REQUEST: &'static str;
+
     /// The annotations that the operator reads; all others are skipped when an object is decoded.
     const ANNOTATIONS: &'static [&'static str];
 
     /// Returns the object with these parts.
     fn from_parts(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
 
-    /// Returns the generation that the status describes; `None` without a status.
-    fn observed_generation(&self) -> Option<i64>;
+    /// Returns the fields of the status that every kind has; `None` without a status.
+    fn current(&self) -> Option<Current<'_>>;
+
+    /// Returns `true` if the status records the id of the object's thing in Atlas.
+    fn is_recorded(&self) -> bool;
 
     /// Returns how often a settled object is polled.
     fn interval(&self) -> Duration;

@@ -6,6 +6,7 @@
 //! | `shared` | the parts that exist once in a process, for all kinds |
 //! | `kind_controller` | watches and reconciles the objects of one kind, in every scope |
 //! | `objects`, `states`, `directory` | the objects of one kind: how they are recorded; the state kept of each; which of them exist |
+//! | `object_fields` | reads the fields that the objects of every kind have |
 //! | `object_metrics` | what each object contributes to the metrics |
 //! | `unwatched` | reports objects outside every watch |
 //! | `controller` | kube-runtime's controller, with bounded concurrency |
@@ -49,6 +50,7 @@ pub(crate) mod identity;
 pub(crate) mod kind;
 pub(crate) mod kind_controller;
 pub(crate) mod listings;
+pub(crate) mod object_fields;
 pub(crate) mod object_metrics;
 pub(crate) mod objects;
 pub(crate) mod output;

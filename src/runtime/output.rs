@@ -115,3 +115,12 @@ fn problem(name: &str, verb: &str, error: &ApiError) -> Message {
 pub(crate) fn is_own(map: &ConfigMap, identity: &Identity) -> bool {
     map.controller.as_deref() == Some(identity.uid.as_str())
 }
+
+/// Returns `true` if `name` is a valid name of a ConfigMap.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
+    name.chars().all(is_inner)
+        && !name.starts_with(['-', '.'])
+        && !name.ends_with(['-', '.'])
+        && !name.is_empty()
+}

@@ -18,6 +18,7 @@ use super::api_server::{ApiError, ApiPermit};
 use super::cached::Cached;
 use super::identity::Identity;
 use super::kind::Kind;
+use super::object_fields::has_finalizer;
 use super::objects::Objects;
 
 /// The delay between two attempts to read the object, and the number of attempts.
@@ -175,16 +176,12 @@ fn identity(cluster_id: &ClusterId, metadata: ObjectMeta) -> Identity {
     Identity { namespace, name, uid: metadata.uid.unwrap_or_default(), token }
 }
 
-fn has_finalizer<K: Kind>(object: &K) -> bool {
-    object.finalizers().iter().any(|finalizer| finalizer == K::FINALIZER)
-}
-
 /// Returns `true` if an operator has pending work: the object is being deleted, or was edited since its last
 /// reconcile.
 fn has_pending_work(object: &impl Kind) -> bool {
     let metadata = object.meta();
-    has_finalizer(object)
-        && (metadata.deletion_timestamp.is_some() || object.observed_generation() != metadata.generation)
+    let observed = object.current().map(|current| current.observed_generation);
+    has_finalizer(object) && (metadata.deletion_timestamp.is_some() || observed != metadata.generation)
 }
 
 async fn report<K: Kind>(objects: &Objects<K>, api_permit: &ApiPermit, object: &K, why: &Unwatched) {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use domain::serverless::kept::KeptState;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Resource, ResourceExt};
 
 use crate::runtime::kind::Kind;
+use crate::runtime::object_fields;
+use crate::runtime::status_patch::Current;
 use crate::runtime::work_queue::Lane;
 use crate::serverless::crd::{
     self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointSpec, ServerlessPrivateEndpointStatus,
@@ -22,6 +23,7 @@ impl Kind for ServerlessPrivateEndpoint {
     const FINALIZER: &'static str = crd::FINALIZER;
     const CLAIM: &'static str = crd::CLAIM;
     const OUTPUT_CONFIG_MAP: &'static str = crd::OUTPUT_CONFIG_MAP;
+    const RECONCILE_REQUEST: &'static str = crd::RECONCILE_REQUEST;
     const ANNOTATIONS: &'static [&'static str] = &[
         crd::CLAIM,
         crd::TAKE_OVER,
@@ -38,22 +40,28 @@ impl Kind for ServerlessPrivateEndpoint {
         Self { metadata, spec, status }
     }
 
-    fn observed_generation(&self) -> Option<i64> {
-        self.status.as_ref().map(|status| status.observed_generation)
+    fn current(&self) -> Option<Current<'_>> {
+        self.status.as_ref().map(|status| Current {
+            observed_generation: status.observed_generation,
+            last_handled_reconcile_at: status.last_handled_reconcile_at.as_deref(),
+            conditions: &status.conditions,
+        })
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.id.is_some())
     }
 
     fn interval(&self) -> Duration {
         convert::interval(self)
     }
 
-    /// Status and foreign annotations are left out, so that neither the operator's own status writes nor the annotations of
-    /// other tools trigger a reconcile.
     fn trigger(&self) -> u64 {
-        convert::hash(&(convert::content_hash(self), self.annotations().get(crd::RECONCILE_REQUEST)))
+        object_fields::trigger(self)
     }
 
     fn lane(&self) -> Lane<3> {
-        let namespace = self.meta().namespace.as_deref().unwrap_or_default();
+        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
         [namespace.into(), self.spec.project_id.as_str().into(), self.spec.instance_name.as_str().into()]
     }
 }

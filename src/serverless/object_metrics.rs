@@ -19,7 +19,7 @@ pub(super) fn finding<'a>(
     let status = report.endpoint.as_ref().filter(|_| !report.lost).map(|endpoint| &endpoint.status);
     ReconcileFinding {
         metadata: object.meta(),
-        reported: object.status.as_ref().map_or(&[], |status| &status.conditions),
+        reported: object.current().map_or(&[], |current| current.conditions),
         conditions: &report.conditions,
         state: status.map_or("NONE", |status| status.known().unwrap_or("OTHER")),
         waiting_for: waiting_for(matches!(decision.state, State::Deleting(_)), &report.conditions),

@@ -9,11 +9,12 @@ use domain::schedule::ObjectVersion;
 use domain::serverless::observed::{Object, Spec};
 use domain::serverless::reconcile::state::{CustomResource, OutputNames};
 use domain::serverless::status::Report;
-use domain::status::{ConditionType, Reason};
 use domain::token::ClusterId;
 use kube::{Resource, ResourceExt};
 
 use crate::runtime::identity::Identity;
+use crate::runtime::kind::Kind;
+use crate::runtime::{object_fields, output};
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::{convert, status_patch};
@@ -38,7 +39,7 @@ impl ReadObject {
 
 impl ReadResource for ReadObject {
     fn version(&self) -> ObjectVersion {
-        convert::version(&self.object)
+        object_fields::version(&*self.object)
     }
 
     fn generation(&self) -> Option<i64> {
@@ -46,11 +47,11 @@ impl ReadResource for ReadObject {
     }
 
     fn reconcile_request(&self) -> Option<&str> {
-        self.object.annotations().get(crd::RECONCILE_REQUEST).map(String::as_str)
+        object_fields::annotation(&*self.object, crd::RECONCILE_REQUEST)
     }
 
     fn open_request(&self) -> Option<&str> {
-        convert::reconcile_request(&self.object)
+        object_fields::reconcile_request(&*self.object)
     }
 
     fn is_same_object(&self, read: &Self) -> bool {
@@ -62,13 +63,11 @@ impl ReadResource for ReadObject {
     }
 
     fn is_overdue(&self) -> bool {
-        let conditions = self.object.status.iter().flat_map(|status| &status.conditions);
-        let mut stalled = conditions.filter(|condition| condition.type_ == ConditionType::Stalled.as_str());
-        stalled.any(|stalled| stalled.reason == Reason::ProgressDeadlineExceeded.as_str())
+        object_fields::is_overdue(&*self.object)
     }
 
     fn interval(&self) -> Duration {
-        convert::interval(&self.object)
+        self.object.interval()
     }
 }
 
@@ -99,22 +98,13 @@ impl CustomResource for ReadObject {
     }
 
     fn is_recorded(&self) -> bool {
-        self.object.status.as_ref().is_some_and(|status| status.id.is_some())
+        self.object.is_recorded()
     }
 
     fn output(&self) -> OutputNames<'_> {
         let declared = self.object.spec.output_config_map.as_ref().map(|declared| declared.name.as_str());
-        let recorded = self.object.annotations().get(crd::OUTPUT_CONFIG_MAP).map(String::as_str);
+        let recorded = object_fields::annotation(&*self.object, crd::OUTPUT_CONFIG_MAP);
         // Any user may write the annotation.
-        OutputNames { declared, recorded: recorded.filter(|name| is_name(name)) }
+        OutputNames { declared, recorded: recorded.filter(|name| output::is_name(name)) }
     }
-}
-
-/// Returns `true` if `name` is a valid name of a ConfigMap.
-fn is_name(name: &str) -> bool {
-    let is_inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
-    name.chars().all(is_inner)
-        && !name.starts_with(['-', '.'])
-        && !name.ends_with(['-', '.'])
-        && !name.is_empty()
 }
