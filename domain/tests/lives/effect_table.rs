@@ -14,6 +14,9 @@ pub(crate) struct EffectRow {
     note: &'static str,
 }
 
+/// The effects that no life here requests: only the machine of other kinds does.
+pub(crate) const OF_OTHER_KINDS: &[&str] = &["CatchUp"];
+
 /// All effects.
 pub(crate) const EFFECTS: &[EffectRow] = &[
     EffectRow {
@@ -85,6 +88,13 @@ pub(crate) const EFFECTS: &[EffectRow] = &[
         inputs: &["Called"],
         dropped: "yes, but not a POST",
         note: "a POST is checked once more when its body is sent: deadline, leadership, deletion",
+    },
+    EffectRow {
+        effect: "CatchUp",
+        performed_by: "the watches, and lists where one watch does not show all",
+        inputs: &["CaughtUp"],
+        dropped: "yes",
+        note: "of dedicated clusters only: precedes the request of a claim, which rests on what other objects are as of the claim",
     },
     EffectRow {
         effect: "Publish",

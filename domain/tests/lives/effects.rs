@@ -31,6 +31,7 @@ pub(crate) enum EffectClass {
     Update,
     Delete,
     Publish,
+    CatchUp,
     Output,
     FindAddress,
     Done,
@@ -72,6 +73,7 @@ impl EffectClass {
             E::Call { call: EndpointWrite::Update { .. }, .. } => Self::Update,
             E::Call { call: EndpointWrite::Delete { .. }, .. } => Self::Delete,
             E::Publish(_) => Self::Publish,
+            E::CatchUp => Self::CatchUp,
             E::Output(_) => Self::Output,
             E::FindAddress { .. } => Self::FindAddress,
             E::Done(_) => Self::Done,
@@ -90,6 +92,8 @@ pub(crate) fn permit_problem(
     let fits = match effect {
         // What never waits may hold any.
         E::LookUp | E::Resolve | E::Declare(_) => true,
+        // Only the machine of another kind waits for the watches.
+        E::CatchUp => false,
         // Credentials are read with a permit of their own, and nothing acquires a permit that it holds.
         E::GetCredentials(_) | E::Acquire(PermitKind::ApiServer) => !api_server,
         // So are ConfigMaps and addresses, and all objects may wait for a listing at once. The permit to call Atlas is the first.
@@ -129,7 +133,7 @@ pub(crate) fn first_word(text: &str) -> &str {
 pub(crate) fn shown(effect: &LifeEffect) -> String {
     use domain::reconcile::Effect as E;
     match effect {
-        E::LookUp | E::Resolve | E::Read => word(effect),
+        E::LookUp | E::Resolve | E::Read | E::CatchUp => word(effect),
         E::Declare(declared) => match declared {
             Some(id) => format!("Declare({id})"),
             None => "Declare(None)".to_owned(),
@@ -175,7 +179,7 @@ pub(crate) fn shown(effect: &LifeEffect) -> String {
 pub(crate) fn shown_input(input: &LifeInput) -> String {
     use domain::reconcile::Input as I;
     match input {
-        I::Start | I::Performed | I::Others(_) | I::Stopped => word(input),
+        I::Start | I::Performed | I::Others(_) | I::CaughtUp(_) | I::Stopped => word(input),
         I::Resolved(Resolution::Found(found)) => format!("Resolved({})", word(found)),
         I::Resolved(resolution) => format!("Resolved({})", word(resolution)),
         I::Credentials(Ok(source)) => format!("Credentials({})", word(source)),

@@ -120,6 +120,7 @@ impl Driver {
                 I::Resolved(Resolution::Found(found))
             }
             E::Declare(_) | E::Acquire(_) | E::Publish(_) | E::Done(_) => I::Performed,
+            E::CatchUp => I::CaughtUp(true),
             E::GetCredentials(_) => I::Credentials(Ok(CredentialsInUse::Own)),
             E::Begin(_) => I::Begun(Some([1; 16])),
             E::List(_) => {

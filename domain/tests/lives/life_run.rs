@@ -692,6 +692,7 @@ impl<'a> LifeRun<'a> {
                 let is_shown = self.atlas.endpoints().iter().any(is_connected);
                 I::Address(is_shown.then(|| format!("private-{connected}.mongodb.net")))
             }
+            E::CatchUp => I::CaughtUp(true),
             E::Done(_) => I::Performed,
         }
     }
