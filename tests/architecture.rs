@@ -88,15 +88,17 @@ fn dependencies(folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_client_and_the_custom_resource_do_not_depend_on_each_other() {
+fn the_client_and_the_custom_resources_do_not_depend_on_each_other() {
     for name in dependencies("atlas") {
         assert!(
             !["kube", "k8s-openapi", "spe-operator"].contains(&name.as_str()),
             "the client depends on {name}"
         );
     }
-    for (path, text) in sources(&root().join("src/serverless/crd")) {
-        assert!(!text.contains("atlas::"), "{} uses the client", path.display());
+    for folder in ["src/schema", "src/serverless/crd", "src/endpoint_service/crd", "src/endpoint/crd"] {
+        for (path, text) in sources(&root().join(folder)) {
+            assert!(!text.contains("atlas::"), "{} uses the client", path.display());
+        }
     }
 }
 

@@ -158,10 +158,19 @@ async fn references_follow_what_kustomize_renames() {
     let of_vpc = json!({"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "vpc"});
     write("one.yaml", &endpoint("one", of_vpc));
     let of_map = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "ids", "key": "id"});
-    write("other.yaml", &endpoint("other", of_map));
+    write("other.yaml", &endpoint("other", of_map.clone()));
+    let dedicated = |kind: &str, spec: Value| {
+        let api_version = "atlas.spe-operator.io/v1alpha1";
+        json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "orders"}, "spec": spec})
+    };
+    let credentials = json!({"name": "atlas-api"});
+    write("service.yaml", &dedicated("PrivateEndpointService", json!({ "credentialsRef": credentials })));
+    let spec =
+        json!({"serviceRef": {"name": "orders"}, "credentialsRef": credentials, "aws": {"ref": of_map}});
+    write("endpoint.yaml", &dedicated("PrivateEndpoint", spec));
     let mut overlay = json!({
         "namePrefix": "prod-",
-        "resources": ["vpc.yaml", "one.yaml", "other.yaml"],
+        "resources": ["vpc.yaml", "one.yaml", "other.yaml", "service.yaml", "endpoint.yaml"],
         "secretGenerator": [{"name": "atlas-api", "literals": ["publicApiKey=a", "privateApiKey=b"]}],
         "configMapGenerator": [{"name": "ids", "literals": ["id=vpce-1"]}],
         "configurations": ["name-reference.yaml"],
@@ -171,13 +180,21 @@ async fn references_follow_what_kustomize_renames() {
         let manifests = kustomized(folder.to_str().unwrap()).await;
         let named = |kind: &str| of_kind(&manifests, kind)[0]["metadata"]["name"].clone();
         let endpoints = of_kind(&manifests, "ServerlessPrivateEndpoint");
-        let referred = |endpoint: &Value, field: &str| endpoint["spec"][field]["name"].clone();
+        let service = of_kind(&manifests, "PrivateEndpointService")[0];
+        let endpoint = of_kind(&manifests, "PrivateEndpoint")[0];
+        let referred = |object: &Value, path: &str| object["spec"].pointer(path).unwrap()["name"].clone();
         let referred = [
-            referred(endpoints[0], "credentialsRef"),
-            referred(endpoints[0], "cloudProviderEndpointRef"),
-            referred(endpoints[1], "cloudProviderEndpointRef"),
+            referred(endpoints[0], "/credentialsRef"),
+            referred(endpoints[0], "/cloudProviderEndpointRef"),
+            referred(endpoints[1], "/cloudProviderEndpointRef"),
+            referred(service, "/credentialsRef"),
+            referred(endpoint, "/credentialsRef"),
+            referred(endpoint, "/aws/ref"),
+            referred(endpoint, "/serviceRef"),
         ];
-        ([named("Secret"), named("VPCEndpoint"), named("ConfigMap")], referred)
+        let (secret, map) = (named("Secret"), named("ConfigMap"));
+        let service = named("PrivateEndpointService");
+        ([secret.clone(), named("VPCEndpoint"), map.clone(), secret.clone(), secret, map, service], referred)
     };
     let (renamed, referred) = names().await;
     assert_eq!(renamed, referred);

@@ -8,6 +8,10 @@
 //! - `status` has no rules. If the API server rejected a status, what the object created would never be recorded.
 
 #![allow(clippy::doc_markdown, reason = "`kubectl explain` shows these comments as plain text")]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "the columns of `kubectl get` have the same type and priority"
+)]
 
 mod spec;
 mod status;
