@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use domain::access::CredentialsInUse;
 use domain::reconcile::{Done, Effect, End, Input, ObjectWrite, Resolution};
+use domain::reconcile::{ReconcileSettings, Started};
 use domain::serverless::decide::decide;
 use domain::serverless::decision::Step;
 use domain::serverless::kept::KeptState;
 use domain::serverless::memory::Memory;
+use domain::serverless::reconcile::Reconcile;
 use domain::serverless::reconcile::vocabulary::{Others, Serverless};
-use domain::serverless::reconcile::{Reconcile, ReconcileSettings, Started};
 
 use crate::interned::Interned;
 use crate::mutations::Mutation;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atlas::Transport;
-use domain::serverless::reconcile::ReconcileSettings;
+use domain::reconcile::ReconcileSettings;
 use kube::Client;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use domain::ids::VpcEndpointId;
+use domain::reconcile::ReconcileSettings;
 use domain::serverless::endpoint::{Endpoint, Instance};
-use domain::serverless::reconcile::ReconcileSettings;
 use domain::token::Token;
 
 use crate::runtime::identity::Identity;

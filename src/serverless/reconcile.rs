@@ -11,16 +11,16 @@ use domain::ids::VpcEndpointId;
 use domain::rate_limits::Withheld;
 use domain::reconcile::{
     Done, Effect, End, Input, Interruption, ListRequest, Moment, Note, ObjectWrite, Permits, Resolution,
-    StatusWrite,
+    Started, StatusWrite,
 };
 use domain::reference::VpcEndpoint;
 use domain::serverless::decision::{Origin, Step};
 use domain::serverless::endpoint::Instance;
 use domain::serverless::ownership::Claim;
+use domain::serverless::reconcile::Reconcile;
 use domain::serverless::reconcile::vocabulary::{
     CallResponse, ClaimWrite, EndpointWrite, Intent, Listed, Others, Plan, Serverless,
 };
-use domain::serverless::reconcile::{Reconcile, Started};
 use domain::status::EventDraft;
 use domain::token::ClusterId;
 use serde_json::Value;

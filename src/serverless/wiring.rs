@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::serverless::reconcile::ReconcileSettings;
+use domain::reconcile::ReconcileSettings;
 use domain::token::Token;
 
 use crate::clock::Boottime;

@@ -17,6 +17,7 @@ use crate::rate_limits::Withheld;
 use crate::requeue::Requeue;
 use crate::schedule::Cause;
 use crate::status::{EventDraft, Message, Reason};
+use crate::times::Times;
 
 /// The types in which the machines of the kinds differ.
 pub trait Vocabulary {
@@ -121,6 +122,26 @@ pub enum Input<V: Vocabulary> {
     Address(Option<String>),
     /// The effect was not performed, or was dropped, because nothing may start now.
     Stopped,
+}
+
+/// What is set for all reconciles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconcileSettings {
+    /// The times of the protocol.
+    pub times: Times,
+    /// The delay between the first two polls of what is changing.
+    pub poll_min: Duration,
+    /// The longest delay between two polls of what is changing.
+    pub poll_max: Duration,
+}
+
+/// The beginning of a reconcile by a machine `M`.
+#[derive(Debug)]
+pub enum Started<M> {
+    /// The object is due only after this delay.
+    Later(Duration),
+    /// The machine, whose first input is [`Input::Start`].
+    Now(Box<M>),
 }
 
 /// The moment of an input.

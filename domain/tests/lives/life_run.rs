@@ -13,6 +13,7 @@ use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
     Done, Effect as E, End, Input as I, Interruption, Moment, ObjectWrite, PermitKind, Resolution,
 };
+use domain::reconcile::{ReconcileSettings, Started};
 use domain::reference::VpcEndpoint;
 use domain::serverless::endpoint::{Endpoint, EndpointId};
 use domain::serverless::kept::KeptState;
@@ -22,7 +23,6 @@ use domain::serverless::reconcile::state::CustomResource;
 use domain::serverless::reconcile::vocabulary::{
     CallResponse, EndpointWrite, Intent, Listed, Others, Serverless,
 };
-use domain::serverless::reconcile::{ReconcileSettings, Started};
 use domain::status::{ConditionType, ReportedCondition};
 use invariants::fixtures::fault;
 

@@ -12,13 +12,14 @@ use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
     ApiFailure, Effect, Input, Interruption, Moment, ObjectWrite, OutputMap, PermitKind, Permits, Resolution,
 };
+use domain::reconcile::{ReconcileSettings, Started};
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::kept::KeptState;
 use domain::serverless::observed::{Object, Spec, Times};
+use domain::serverless::reconcile::Reconcile;
 use domain::serverless::reconcile::state::{CustomResource, OutputNames};
 use domain::serverless::reconcile::vocabulary::{CallResponse, EndpointWrite, Listed, Others, Serverless};
-use domain::serverless::reconcile::{Reconcile, ReconcileSettings, Started};
 use domain::serverless::status::Report;
 
 use super::decide::{any_endpoint, fault, missing, object, spec, words};

@@ -19,12 +19,11 @@ use crate::fault::FaultKind;
 use crate::instant::SinceBoot;
 use crate::reconcile::{
     ApiFailure, Done, Effect, End, Input, Interruption, ListRequest, Moment, Note, ObjectWrite, PermitKind,
-    Permits, Resolution, StatusWrite, WriteOutcome,
+    Permits, ReconcileSettings, Resolution, Started, StatusWrite, WriteOutcome,
 };
 use crate::requeue::{EarlyEnd, Requeue};
 use crate::schedule::{Due, PollIntervals, ReconcileOutcome, Start};
 use crate::status::EventDraft;
-use crate::times::Times;
 
 use super::claim::Target;
 use super::decision::{State, Step};
@@ -39,17 +38,6 @@ use vocabulary::{AtlasWrite, CallResponse, ClaimWrite, Dedicated, Plan};
 
 /// More decisions than the longest path through the protocol takes; a reconcile that needs more is in a loop.
 const MAX_DECISIONS: u8 = 24;
-
-/// What is set for all reconciles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReconcileSettings {
-    /// The times of the protocol.
-    pub times: Times,
-    /// The delay between the first two polls of what is changing.
-    pub poll_min: Duration,
-    /// The longest delay between two polls of what is changing.
-    pub poll_max: Duration,
-}
 
 /// The input that a reconcile waits for, and what it has to know then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,15 +114,6 @@ pub struct Reconcile<R> {
     notes: Vec<Note>,
 }
 
-/// The beginning of a reconcile.
-#[derive(Debug)]
-pub enum Started<R> {
-    /// The object is due only after this delay.
-    Later(Duration),
-    /// The reconcile, whose first input is [`Input::Start`].
-    Now(Box<Reconcile<R>>),
-}
-
 /// What outlives a reconcile, and when it is.
 struct Surroundings<'a> {
     kept: &'a mut KeptState,
@@ -155,7 +134,7 @@ impl<R: DedicatedResource> Reconcile<R> {
         settings: &ReconcileSettings,
         enqueued_at: SinceBoot,
         now: SinceBoot,
-    ) -> Started<R> {
+    ) -> Started<Self> {
         let start = match kept.schedule.due(&object.version(), enqueued_at, now) {
             Due::Later(delay) => return Started::Later(delay),
             Due::Now(start) => start,

@@ -19,7 +19,7 @@ use crate::access::Purpose;
 use crate::instant::SinceBoot;
 use crate::reconcile::{
     ApiFailure, Done, Effect, End, Input, Interruption, ListRequest, Moment, Note, ObjectWrite, PermitKind,
-    Permits, Resolution, StatusWrite, WriteFailure, WriteOutcome,
+    Permits, ReconcileSettings, Resolution, Started, StatusWrite, WriteFailure, WriteOutcome,
 };
 use crate::requeue::EarlyEnd;
 use crate::schedule::{Due, Start};
@@ -27,7 +27,7 @@ use crate::serverless::decision::{Creating, Origin, ReleaseReason, State, Step};
 use crate::serverless::event;
 use crate::serverless::event::Announced;
 use crate::serverless::kept::KeptState;
-use crate::serverless::observed::{Observed, Times};
+use crate::serverless::observed::Observed;
 use crate::serverless::ownership::{ClaimReading, Nonce};
 use crate::status::EventDraft;
 
@@ -37,17 +37,6 @@ use vocabulary::{CallResponse, ClaimWrite, EndpointWrite, Intent, Others, Plan, 
 
 /// More decisions than the longest path through the protocol takes; a reconcile that needs more is in a loop.
 const MAX_DECISIONS: u8 = 16;
-
-/// What is set for all reconciles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReconcileSettings {
-    /// The times of the creation protocol.
-    pub times: Times,
-    /// The delay between the first two polls of an endpoint that is changing.
-    pub poll_min: Duration,
-    /// The longest delay between two polls of an endpoint that is changing.
-    pub poll_max: Duration,
-}
 
 /// The input that a reconcile waits for, and what it has to know then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,15 +147,6 @@ impl<R: Hash> Hash for Reconcile<R> {
     }
 }
 
-/// The beginning of a reconcile.
-#[derive(Debug)]
-pub enum Started<R> {
-    /// The object is due only after this delay.
-    Later(Duration),
-    /// The reconcile, whose first input is [`Input::Start`].
-    Now(Box<Reconcile<R>>),
-}
-
 /// What outlives a reconcile, and when it is.
 struct Surroundings<'a> {
     kept: &'a mut KeptState,
@@ -187,7 +167,7 @@ impl<R: CustomResource> Reconcile<R> {
         settings: &ReconcileSettings,
         enqueued_at: SinceBoot,
         now: SinceBoot,
-    ) -> Started<R> {
+    ) -> Started<Self> {
         let start = match kept.schedule.due(&object.version(), enqueued_at, now) {
             Due::Later(delay) => return Started::Later(delay),
             Due::Now(start) => start,
