@@ -3,6 +3,7 @@
 //! Every entry belongs to an object and is removed with it, so that memory stays bounded, however many Secrets an object names
 //! one after another. The table never reads a Secret, and never gives one object the credentials of another.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +23,13 @@ pub(crate) struct SecretName {
     pub(crate) name: String,
 }
 
+/// Names an object: its kind, and its token.
+pub(crate) type ObjectName = (Cow<'static, str>, Token);
+
 /// The table. `S` is stored per Secret in use, `K` per object: the credentials that Atlas accepted for it.
 pub(crate) struct CredentialUses<S, K> {
     secrets: HashMap<Arc<SecretName>, SecretUse<S>>,
-    objects: HashMap<Token, ObjectUse<K>>,
+    objects: HashMap<ObjectName, ObjectUse<K>>,
     swept: Option<Boottime>,
 }
 
@@ -49,8 +53,8 @@ impl<S, K> Default for CredentialUses<S, K> {
 
 impl<S: Clone + Default, K: Clone> CredentialUses<S, K> {
     /// Records that the object now uses the Secret `name` and no other. Returns the slot of that Secret.
-    pub(crate) fn slot(&mut self, token: &Token, uid: &str, name: &SecretName, now: Boottime) -> S {
-        let before = self.object(token, uid, now).secret.clone();
+    pub(crate) fn slot(&mut self, object: &ObjectName, uid: &str, name: &SecretName, now: Boottime) -> S {
+        let before = self.object(object, uid, now).secret.clone();
         if before.as_deref() != Some(name) {
             let existing = self.secrets.get_key_value(name).map(|(existing, _)| Arc::clone(existing));
             let name = existing.unwrap_or_else(|| Arc::new(name.clone()));
@@ -58,7 +62,7 @@ impl<S: Clone + Default, K: Clone> CredentialUses<S, K> {
                 .entry(Arc::clone(&name))
                 .or_insert_with(|| SecretUse { slot: S::default(), objects: 0 })
                 .objects += 1;
-            self.object(token, uid, now).secret = Some(name);
+            self.object(object, uid, now).secret = Some(name);
             self.release(before);
         }
         self.secrets.get(name).map(|usage| usage.slot.clone()).unwrap_or_default()
@@ -70,13 +74,13 @@ impl<S: Clone + Default, K: Clone> CredentialUses<S, K> {
     }
 
     /// Returns when this object was first observed. Another uid of the same name is another object.
-    pub(crate) fn since(&mut self, token: &Token, uid: &str, now: Boottime) -> Boottime {
-        self.object(token, uid, now).since
+    pub(crate) fn since(&mut self, object: &ObjectName, uid: &str, now: Boottime) -> Boottime {
+        self.object(object, uid, now).since
     }
 
     /// Records that Atlas accepted `credentials` in a request for this object, which was not being deleted.
-    pub(crate) fn record_accepted(&mut self, token: &Token, uid: &str, credentials: K, now: Boottime) {
-        self.object(token, uid, now).accepted = Some((now, credentials));
+    pub(crate) fn record_accepted(&mut self, object: &ObjectName, uid: &str, credentials: K, now: Boottime) {
+        self.object(object, uid, now).accepted = Some((now, credentials));
         if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
             self.swept = Some(now);
             for usage in self.objects.values_mut() {
@@ -86,20 +90,20 @@ impl<S: Clone + Default, K: Clone> CredentialUses<S, K> {
     }
 
     /// Returns the credentials that Atlas last accepted for this object, if that was less than a day ago.
-    pub(crate) fn remembered(&self, token: &Token, uid: &str, now: Boottime) -> Option<K> {
-        let usage = self.objects.get(token).filter(|usage| usage.uid == uid)?;
+    pub(crate) fn remembered(&self, object: &ObjectName, uid: &str, now: Boottime) -> Option<K> {
+        let usage = self.objects.get(object).filter(|usage| usage.uid == uid)?;
         let (_, credentials) = usage.accepted.as_ref().filter(|(at, _)| now.since(*at) < RETENTION)?;
         Some(credentials.clone())
     }
 
     /// Removes an object that no longer exists.
-    pub(crate) fn remove(&mut self, token: &Token) {
-        let secret = self.objects.remove(token).and_then(|usage| usage.secret);
+    pub(crate) fn remove(&mut self, object: &ObjectName) {
+        let secret = self.objects.remove(object).and_then(|usage| usage.secret);
         self.release(secret);
     }
 
-    fn object(&mut self, token: &Token, uid: &str, now: Boottime) -> &mut ObjectUse<K> {
-        let usage = self.objects.entry(token.clone()).or_insert_with(|| ObjectUse::new(uid, now));
+    fn object(&mut self, object: &ObjectName, uid: &str, now: Boottime) -> &mut ObjectUse<K> {
+        let usage = self.objects.entry(object.clone()).or_insert_with(|| ObjectUse::new(uid, now));
         if usage.uid != uid {
             let secret = usage.secret.take();
             *usage = ObjectUse { secret, ..ObjectUse::new(uid, now) };

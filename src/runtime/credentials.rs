@@ -5,6 +5,7 @@
 //! deletion alone, because a deleted namespace may lose its Secrets first: they serve no other object, whatever its name, and no
 //! write except DELETE.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atlas::{Client, Credentials, Transport};
@@ -16,7 +17,7 @@ use domain::token::Token;
 use crate::clock::Boottime;
 
 use super::api_server::{ApiError, ApiServer};
-use super::credential_uses::{CredentialUses, SecretName};
+use super::credential_uses::{CredentialUses, ObjectName, SecretName};
 use super::decode::Secret;
 use super::identity::Identity;
 
@@ -80,7 +81,7 @@ impl CredentialStore {
 
     /// Returns the credentials from the Secret `name` that Atlas last accepted for `object`; `fault` says why it is missing now.
     pub(crate) fn remembered(&self, name: &SecretName, object: &Identity, fault: &Fault) -> Option<AtlasKey> {
-        let remembered = self.uses().remembered(&object.token, &object.uid, Boottime::now());
+        let remembered = self.uses().remembered(&name_of(object), &object.uid, Boottime::now());
         let retained_because = Some(Fault { retry_after: None, ..fault.clone() });
         remembered.filter(|key| key.secret_version.0 == *name).map(|key| AtlasKey { retained_because, ..key })
     }
@@ -100,28 +101,29 @@ impl CredentialStore {
     pub(crate) fn record_accepted(&self, object: &Identity, key: &AtlasKey, recorded: bool) {
         let now = Boottime::now();
         let mut uses = self.uses();
-        let since = uses.since(&object.token, &object.uid, now);
+        let name = name_of(object);
+        let since = uses.since(&name, &object.uid, now);
         if key.retained_because.is_none()
             && access::may_remember(recorded, key.read.since_boot(), since.since_boot())
         {
-            uses.record_accepted(&object.token, &object.uid, key.clone(), now);
+            uses.record_accepted(&name, &object.uid, key.clone(), now);
         }
     }
 
-    /// Removes an object that no longer exists.
-    pub(crate) fn remove(&self, token: &Token) {
-        self.uses().remove(token);
+    /// Removes an object of this kind that no longer exists.
+    pub(crate) fn remove(&self, kind: Cow<'static, str>, token: &Token) {
+        self.uses().remove(&(kind, token.clone()));
     }
 
     /// Returns the slot of the Secret, and when the object was first observed.
-    fn slot(&self, name: &SecretName, Identity { token, uid, .. }: &Identity) -> (SecretSlot, Boottime) {
-        let now = Boottime::now();
+    fn slot(&self, name: &SecretName, object: &Identity) -> (SecretSlot, Boottime) {
+        let (now, object_name) = (Boottime::now(), name_of(object));
         let mut uses = self.uses();
         let slot = match self.default_slot(name) {
             Some(slot) => slot,
-            None => uses.slot(token, uid, name, now),
+            None => uses.slot(&object_name, &object.uid, name, now),
         };
-        (slot, uses.since(token, uid, now))
+        (slot, uses.since(&object_name, &object.uid, now))
     }
 
     fn slot_in_use(&self, name: &SecretName) -> Option<SecretSlot> {
@@ -191,6 +193,10 @@ impl Read {
             _ => fault,
         })
     }
+}
+
+fn name_of(object: &Identity) -> ObjectName {
+    (object.kind.clone(), object.token.clone())
 }
 
 /// Returns the pair of credentials in the Secret.

@@ -50,13 +50,11 @@ impl<Details: Default> Directory<Details> {
 }
 
 impl<Details> Directory<Details> {
-    /// Returns the objects that have left the watch, with namespace and name.
-    pub(crate) fn all_unselected(&self) -> Vec<(Token, String, String)> {
+    /// Returns namespace and name of the objects that have left the watch.
+    pub(crate) fn all_unselected(&self) -> Vec<(String, String)> {
         let index = self.index();
-        let unselected = index.objects.iter().filter(|(_, entry)| entry.unselected);
-        unselected
-            .map(|(token, entry)| (token.clone(), entry.namespace.to_string(), entry.name.to_string()))
-            .collect()
+        let unselected = index.objects.values().filter(|entry| entry.unselected);
+        unselected.map(|entry| (entry.namespace.to_string(), entry.name.to_string())).collect()
     }
 
     /// Removes an object that has left the watch, unless the watch shows it again.

@@ -88,7 +88,7 @@ impl<K: Kind> Objects<K> {
     pub(crate) fn remove_state(&self, namespace: &str, token: &Token) {
         self.states.with(token, |entry| entry.counted.on_deleted(&self.shared.options.metrics));
         self.states.remove(namespace, token, &self.times);
-        self.shared.atlas.credentials.remove(token);
+        self.shared.atlas.credentials.remove(K::kind(&()), token);
     }
 
     /// Has the status of an object published again, because it depends on another object that has just changed.

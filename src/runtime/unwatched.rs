@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::status::{Unwatched, not_watched};
-use domain::token::{ClusterId, Token};
+use domain::token::ClusterId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -51,8 +51,7 @@ pub(super) async fn report_left<K: Kind>(
 ) {
     let (namespace, name) = (object.namespace.clone().unwrap_or_default(), object.name.clone());
     let shared = &objects.shared;
-    let token = Token::of(&shared.cluster_id, &namespace, &name);
-    let identity = Identity { namespace, name, uid: String::new(), token };
+    let identity = Identity::of_name::<K>(&shared.cluster_id, namespace, name);
     for _ in 0..MAX_ATTEMPTS {
         let api_permit = shared.api_server.permit(&identity.namespace).await;
         match shared.api_server.get::<K>(&api_permit, &identity).await {
@@ -81,8 +80,8 @@ pub(super) async fn follow<K: Kind>(objects: Arc<Objects<K>>) {
     let shared = &objects.shared;
     loop {
         tokio::time::sleep(FOLLOW_PERIOD).await;
-        for (token, namespace, name) in objects.directory.all_unselected() {
-            let identity = Identity { namespace, name, uid: String::new(), token };
+        for (namespace, name) in objects.directory.all_unselected() {
+            let identity = Identity::of_name::<K>(&shared.cluster_id, namespace, name);
             let api_permit = shared.api_server.permit(&identity.namespace).await;
             let is_released = match shared.api_server.get::<K>(&api_permit, &identity).await {
                 Ok(found) => !has_finalizer(&found),
@@ -128,7 +127,7 @@ async fn find_unwatched<K: Kind>(objects: &Objects<K>) -> Result<(), ApiError> {
         limit = (limit * 2).min(PAGE_SIZE);
         for metadata in page {
             let version = metadata.resource_version.clone();
-            let identity = identity(&shared.cluster_id, metadata);
+            let identity = identity::<K>(&shared.cluster_id, metadata);
             if objects.directory.is_unknown(&identity.token) {
                 found += 1;
                 if candidates.len() < MAX_INSPECTED {
@@ -170,10 +169,9 @@ async fn find_unwatched<K: Kind>(objects: &Objects<K>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn identity(cluster_id: &ClusterId, metadata: ObjectMeta) -> Identity {
+fn identity<K: Kind>(cluster_id: &ClusterId, metadata: ObjectMeta) -> Identity {
     let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
-    let token = Token::of(cluster_id, &namespace, &name);
-    Identity { namespace, name, uid: metadata.uid.unwrap_or_default(), token }
+    Identity { uid: metadata.uid.unwrap_or_default(), ..Identity::of_name::<K>(cluster_id, namespace, name) }
 }
 
 /// Returns `true` if an operator has pending work: the object is being deleted, or was edited since its last
