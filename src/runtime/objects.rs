@@ -1,9 +1,10 @@
-//! The objects of one kind: what the process keeps of each, and how it is recorded, reported and removed.
+//! The objects of one kind: what the process keeps of each, and how it is recorded, reconciled, reported and removed.
 //!
 //! It knows no rule of a kind: what a kind keeps is a type of its own. It never writes an object.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use domain::status::{EventDraft, EventReason};
 use domain::token::Token;
@@ -12,11 +13,14 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
+use crate::clock::Boottime;
+
 use super::admission::Admission;
 use super::api_server::ApiPermit;
 use super::cached::Cached;
 use super::decode::Unreadable;
 use super::directory::Directory;
+use super::executor::{self, KindReconcile};
 use super::identity::Identity;
 use super::kind::Kind;
 use super::references::ReferencedObjects;
@@ -77,10 +81,24 @@ impl<K: Kind> Objects<K> {
     pub(crate) fn references(&self) -> Arc<ReferencedObjects<K>> {
         let (client, api_server) = (self.shared.client.clone(), self.shared.api_server.clone());
         let states = Arc::clone(&self.states);
-        let changed = move |token: &Token, at: crate::clock::Boottime| {
+        let changed = move |token: &Token, at: Boottime| {
             states.with(token, |entry| entry.kept.schedule().reference_changed(at.since_boot()));
         };
         Arc::new(ReferencedObjects::new(client, api_server, Arc::clone(&self.admission), changed))
+    }
+
+    /// Reconciles the object `identity`. `begin` returns the reconcile, or the delay until the object is due.
+    ///
+    /// Returns the requeue delay, or `None` if only an event triggers the next reconcile.
+    pub(crate) async fn reconcile<R: KindReconcile>(
+        &self,
+        identity: &Identity,
+        begin: impl FnOnce() -> Result<R, Duration> + Send + 'static,
+    ) -> Option<Duration> {
+        let (metrics, span) = (self.shared.options.metrics.clone(), executor::span(identity));
+        let on_panic =
+            || self.states.with(&identity.token, |entry| entry.kept.schedule().failed(executor::jitter()));
+        executor::execute(begin, metrics, span, on_panic).await
     }
 
     /// Removes the state of an object that is no longer watched. Its entry in the directory is for the kind to remove, because others

@@ -19,6 +19,7 @@ use super::api_server::{ApiError, ApiServer};
 use super::atlas_access::{AtlasAccess, DefaultCredentials};
 use super::credentials::CredentialStore;
 use super::events::Events;
+use super::executor::Services;
 use super::watch_health::WatchHealth;
 use super::work::Work;
 
@@ -103,6 +104,12 @@ impl SharedParts {
             health,
             work,
         })))
+    }
+
+    /// Returns what the executor uses.
+    pub(crate) fn services(&self) -> Services<'_> {
+        let Self { api_server, atlas, events, work, .. } = self;
+        Services { api_server, atlas, events, work }
     }
 
     /// Returns the namespaces to watch, each by a watch of its own; `None` is all of them.

@@ -28,10 +28,9 @@ use tracing::info;
 
 use crate::clock::{Boottime, stamp};
 use crate::runtime::atlas_access::{Access, CredentialsOf};
-use crate::runtime::executor::{self, KindReconcile, ListResult, Services, Target, jitter};
+use crate::runtime::executor::{KindReconcile, ListResult, Services, Target, jitter};
 use crate::runtime::identity::Identity;
 use crate::runtime::listings::ListingResponse;
-use crate::runtime::shared::SharedParts;
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::context::Context;
@@ -47,11 +46,9 @@ pub(super) async fn reconcile(
     ctx: Arc<Context>,
 ) -> Option<Duration> {
     let identity = Arc::new(Identity::new(&*object, &ctx.shared.cluster_id));
-    let (metrics, span) = (ctx.shared.options.metrics.clone(), executor::span(&identity));
-    let (states, token) = (Arc::clone(&ctx.objects.states), identity.token.clone());
+    let (objects, named) = (Arc::clone(&ctx.objects), Arc::clone(&identity));
     let begin = move || EndpointReconcile::begin(object, enqueued_at, identity, ctx);
-    let on_panic = || states.with(&token, |entry| entry.kept.schedule.failed(jitter()));
-    executor::execute(begin, metrics, span, on_panic).await
+    objects.reconcile(&named, begin).await
 }
 
 /// One running reconcile.
@@ -91,8 +88,7 @@ impl KindReconcile for EndpointReconcile {
     type Subject = Instance;
 
     fn services(&self) -> Services<'_> {
-        let SharedParts { api_server, atlas, events, work, .. } = &*self.ctx.shared;
-        Services { api_server, atlas, events, work }
+        self.ctx.shared.services()
     }
 
     fn identity(&self) -> &Identity {
