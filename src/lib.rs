@@ -40,6 +40,7 @@
 
 pub mod app;
 pub mod clock;
+mod dedicated;
 pub mod endpoint;
 pub mod endpoint_service;
 pub mod metrics;

@@ -34,6 +34,12 @@ impl Nonce {
         Self("others".to_owned())
     }
 
+    /// Returns the nonce that a status records. Anybody may have written it.
+    #[must_use]
+    pub fn recorded(text: &str) -> Self {
+        if text.len() <= MAX_PART_LEN { Self(text.to_owned()) } else { Self::of_unreadable(text) }
+    }
+
     /// Returns the nonce's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

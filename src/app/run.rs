@@ -9,6 +9,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::dedicated;
+use crate::endpoint::crd::PrivateEndpoint;
+use crate::endpoint_service::crd::PrivateEndpointService;
 use crate::runtime::atlas_access::DefaultCredentials;
 use crate::runtime::shared::{Options, RunError, SharedParts};
 use crate::runtime::work::Work;
@@ -64,7 +67,11 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     tokio::spawn(admin::serve(listener, metrics.clone(), readiness.clone()));
     let client = kube_client::client(&metrics).await?;
     let (namespaces, selector) = (&settings.watch_namespaces, settings.watch_selector.as_deref());
-    let resources = [ServedResource::of::<ServerlessPrivateEndpoint>()];
+    let resources = [
+        ServedResource::of::<ServerlessPrivateEndpoint>(),
+        ServedResource::of::<PrivateEndpointService>(),
+        ServedResource::of::<PrivateEndpoint>(),
+    ];
     tokio::select! {
         served = kube_client::wait_for_resources(&client, &resources, namespaces, selector, &readiness) => served?,
         () = shutdown.cancelled() => return Ok(()),
@@ -86,7 +93,10 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
         let shared = SharedParts::new(client.clone(), transport, options, health.clone(), work);
         async move {
             if let Some(shared) = shared.await? {
-                serverless::run(shared, reconcile_settings).await;
+                tokio::join!(
+                    serverless::run(Arc::clone(&shared), reconcile_settings),
+                    dedicated::run::<PrivateEndpointService, PrivateEndpoint>(shared, reconcile_settings),
+                );
             }
             Ok(())
         }

@@ -35,6 +35,9 @@ const MAX_RESPONSE: usize = 4 * 1024 * 1024;
 /// objects that change together must not open a thousand connections.
 const MAX_API_CALLS: usize = 40;
 
+/// The maximum number of objects in a page of a list.
+const PAGE_SIZE: u32 = 100;
+
 /// Maximum concurrent calls for one namespace, so that a namespace whose calls are slow leaves most of them to the others.
 const PER_NAMESPACE: usize = 8;
 
@@ -189,6 +192,37 @@ impl ApiServer {
         let response = self.call_with_permit("", all_namespaces.list_metadata(&page)).await?;
         let read = decode::with_finalizer(&response, K::FINALIZER);
         read.ok_or_else(|| ApiError::Unreadable("it is not a listing".to_owned()))
+    }
+
+    /// Lists the objects of a kind in `namespace` (`None`: in all) past all caches, and calls `act` with each that can be decoded.
+    ///
+    /// A user may give an object metadata of a mebibyte: a page that is too large is requested again with half as many objects.
+    pub(crate) async fn each<K: Kind>(
+        &self,
+        namespace: Option<&str>,
+        mut act: impl FnMut(&K),
+    ) -> Result<(), ApiError> {
+        let objects = Request::new(K::url_path(&(), namespace));
+        let (mut continue_token, mut limit) = (None, PAGE_SIZE);
+        loop {
+            let page =
+                ListParams { continue_token: continue_token.clone(), ..ListParams::default().limit(limit) };
+            let response =
+                match self.call_with_permit(namespace.unwrap_or_default(), objects.list(&page)).await {
+                    Err(ApiError::Unreadable(_)) if limit > 1 => {
+                        limit /= 2;
+                        continue;
+                    }
+                    response => response?,
+                };
+            let page = decode::page::<K>(&response);
+            let (items, next) = page.ok_or_else(|| ApiError::Unreadable("it is not a listing".to_owned()))?;
+            items.iter().for_each(&mut act);
+            if next.is_none() {
+                return Ok(());
+            }
+            (continue_token, limit) = (next, (limit * 2).min(PAGE_SIZE));
+        }
     }
 
     /// Writes the finalizer and annotations in one request, if the object is unchanged since it was `read`.

@@ -34,6 +34,7 @@ pub(crate) struct DefaultCredentials {
 }
 
 /// Whose credentials an object uses: mostly those of its own namespace.
+#[derive(Debug, Clone)]
 pub(crate) struct CredentialsOf {
     pub(crate) namespace: String,
     /// The Secret that is named there; `None`: the operator's default credentials, if the namespace may use them.

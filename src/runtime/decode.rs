@@ -80,7 +80,14 @@ struct Page<'a> {
     #[serde(default)]
     metadata: ListMeta,
     #[serde(borrow, default)]
-    items: Vec<Parts<'a>>,
+    items: Vec<&'a RawValue>,
+}
+
+impl Page<'_> {
+    /// Returns the continue token of the next page, if there is one.
+    fn next(&self) -> Option<String> {
+        self.metadata.continue_.clone().filter(|next| !next.is_empty())
+    }
 }
 
 #[derive(Deserialize)]
@@ -231,8 +238,17 @@ pub(crate) fn with_finalizer(json: &str, finalizer: &str) -> Option<(Vec<ObjectM
             parts.metadata.and_then(|metadata| serde_json::from_str::<Finalizers>(metadata.get()).ok());
         found.and_then(|found| found.finalizers).is_some_and(|all| all.iter().any(|one| one == finalizer))
     };
-    let found = page.items.iter().filter(has_ours).map(names).collect();
-    Some((found, page.metadata.continue_.filter(|next| !next.is_empty())))
+    let parts: Vec<_> = page.items.iter().map(|item| parts(item.get())).collect();
+    let found = parts.iter().filter(has_ours).map(names).collect();
+    Some((found, page.next()))
+}
+
+/// Decodes a page of a listing: the objects that can be decoded, and the continue token of the next page. Returns `None` if the page
+/// cannot be decoded.
+pub(crate) fn page<K: Kind>(json: &str) -> Option<(Vec<K>, Option<String>)> {
+    let page: Page<'_> = serde_json::from_str(json).ok()?;
+    let objects = page.items.iter().filter_map(|item| object(item.get()).ok()).collect();
+    Some((objects, page.next()))
 }
 
 /// Decodes a Secret. Returns `None` if it cannot be decoded.

@@ -19,7 +19,9 @@ use domain::reconcile::{
     OutputRequest, PermitKind, Permits, Resolution, StatusWrite, Vocabulary,
 };
 use domain::status::{EventDraft, Message};
+use k8s_openapi::api::core::v1::ObjectReference;
 use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use crate::clock::Boottime;
@@ -132,6 +134,12 @@ pub(crate) trait KindReconcile: Send + Sync + 'static {
         call: <Self::Words as Vocabulary>::Call,
     ) -> impl Future<Output = (<Self::Words as Vocabulary>::Response, Option<AtlasError>)> + Send;
 
+    /// Waits for the turn of a write to Atlas that must not run beside others of its kind in the project. It is held as long as the permit
+    /// to call Atlas, and waited for without one.
+    fn turn(&self) -> impl Future<Output = Option<OwnedMutexGuard<()>>> + Send {
+        std::future::ready(None)
+    }
+
     /// Performs [`Effect::CatchUp`]: returns `true` once what is known of other objects is as new as the claim on this one. A kind whose
     /// machine never asks for it has nothing to wait for.
     fn catch_up(&self) -> impl Future<Output = bool> + Send {
@@ -157,6 +165,11 @@ pub(crate) trait KindReconcile: Send + Sync + 'static {
 
     /// Records that the API server has accepted a write to the object.
     fn on_written(&self, write: &ObjectWrite<Self::Words>, written: &Self::Resource);
+
+    /// Returns the object that an event is about: mostly that of the reconcile.
+    fn regarding(&self, _draft: &EventDraft) -> ObjectReference {
+        kube::Resource::object_ref(self.resource(), &())
+    }
 
     /// Counts an event that is about to be published.
     fn on_event(&self, draft: &EventDraft);
@@ -230,6 +243,7 @@ fn result((end, requeue): &(End, Option<Duration>)) -> ReconcileResult {
 struct Executor<K: KindReconcile> {
     reconcile: K,
     atlas_permit: Option<concurrency::Permit<2>>,
+    turn: Option<OwnedMutexGuard<()>>,
     api_permit: Option<ApiPermit>,
     /// The access with the credentials that were got last.
     access: Option<Access<K::Subject>>,
@@ -245,6 +259,7 @@ impl<K: KindReconcile> Executor<K> {
         Self {
             reconcile,
             atlas_permit: None,
+            turn: None,
             api_permit: None,
             access: None,
             output: None,
@@ -272,6 +287,7 @@ impl<K: KindReconcile> Executor<K> {
     fn return_permits(&mut self) {
         let Permits { atlas, api_server } = self.reconcile.permits();
         self.atlas_permit = self.atlas_permit.take().filter(|_| atlas);
+        self.turn = self.turn.take().filter(|_| atlas);
         self.api_permit = self.api_permit.take().filter(|_| api_server);
     }
 
@@ -346,8 +362,9 @@ impl<K: KindReconcile> Executor<K> {
             }
             PermitKind::Atlas => {
                 if let Ok(Target { project, .. }) = self.reconcile.target() {
+                    let turn = self.reconcile.turn().await;
                     let permit = atlas.enter(namespace, &project).await;
-                    self.atlas_permit = permit;
+                    (self.atlas_permit, self.turn) = (permit, turn);
                 }
             }
         }
@@ -393,7 +410,7 @@ impl<K: KindReconcile> Executor<K> {
             Ok(request.await)
         };
         // What follows goes to the API server.
-        drop(self.atlas_permit.take());
+        drop((self.atlas_permit.take(), self.turn.take()));
         let Ok((response, error)) = responded else { return Input::Stopped };
         let atlas = self.reconcile.services().atlas;
         atlas.record_response(access, (Call::Write, sent), error.as_ref()).await;
@@ -451,10 +468,10 @@ impl<K: KindReconcile> Executor<K> {
     }
 
     async fn publish(&self, drafts: Vec<EventDraft>) {
-        let regarding = kube::Resource::object_ref(self.reconcile.resource(), &());
         for draft in drafts {
             self.reconcile.on_event(&draft);
-            self.reconcile.services().events.publish(regarding.clone(), &draft).await;
+            let regarding = self.reconcile.regarding(&draft);
+            self.reconcile.services().events.publish(regarding, &draft).await;
         }
     }
 

@@ -82,6 +82,8 @@ pub struct Offer {
     pub key: ServiceKey,
     /// The service that it has recorded.
     pub recorded: Option<ServiceId>,
+    /// Endpoints can be registered at it.
+    pub is_available: bool,
     /// The Secret with its credentials, in its own namespace; `None`: the operator's default.
     pub secret: Option<String>,
     /// The other namespaces that may refer to it; `*`: all.

@@ -15,6 +15,9 @@ macro_rules! words {
             /// All that this version knows.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant,)+];
 
+            /// The words of those.
+            pub const KNOWN_WORDS: &'static [&'static str] = &[$($word,)+];
+
             /// Returns Atlas' word.
             #[must_use]
             pub fn as_str(&self) -> &str {

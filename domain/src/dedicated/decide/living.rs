@@ -360,6 +360,8 @@ fn create(o: &Observed, spec: &Spec, shown: &Shown, life: Result<Option<Life>, B
 fn blocked_state(o: &Observed, blocked: Blocked) -> Decision {
     let requeue = match &blocked {
         _ if open_attempts(o).next().is_some() => Requeue::Poll,
+        // The object that declares the service triggers a reconcile once it is ready.
+        Blocked::ServiceNotReady(_) if refers_to_object(o) => Requeue::Await,
         Blocked::ServiceNotReady(_) => Requeue::Poll,
         Blocked::AwaitingVpcEndpoint(_)
         | Blocked::ReferenceNotFound(_)
@@ -368,4 +370,8 @@ fn blocked_state(o: &Observed, blocked: Blocked) -> Decision {
         Blocked::ServiceNotAllowed(_) | Blocked::TooMany => Requeue::Interval,
     };
     rest(State::Blocked(blocked), requeue)
+}
+
+fn refers_to_object(o: &Observed) -> bool {
+    matches!(&o.subject, Subject::Endpoint { service: ServiceRef::Object { .. }, .. })
 }
