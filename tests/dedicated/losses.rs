@@ -1,0 +1,139 @@
+//! What others delete, and what the last endpoint takes with it: a new service has a new name, and the old VPC endpoint is
+//! not sent to it.
+
+use atlas_simulator::{LastEndpoint, Operation, OthersAction};
+use serde_json::json;
+use test_support::dedicated::{DedicatedFixture, assert_condition_of, message_of};
+
+use super::{NEXT_VPC, VPC};
+
+#[tokio::test]
+async fn a_ready_service_deleted_by_others_is_replaced_and_the_old_vpc_endpoint_is_stale() {
+    let fixture = DedicatedFixture::new().await;
+    let _operator = fixture.operator();
+    let (service, _) = fixture.apply_both("main", "orders", VPC).await;
+    assert!(fixture.base.atlas.remove_service(&fixture.atlas_service().id));
+    fixture.services.reconcile("main", "noticed").await;
+    let replaced = fixture
+        .services
+        .until("main", "replaced", |object| {
+            object["status"]["serviceId"].is_string()
+                && object["status"]["serviceId"] != service["status"]["serviceId"]
+        })
+        .await;
+    assert_ne!(replaced["status"]["endpointServiceName"], service["status"]["endpointServiceName"]);
+    fixture.services.until_ready("main", "True", "Available").await;
+    fixture.services.until_event("main", "ServiceLost").await;
+    fixture.services.until_event("main", "ServiceReplaced").await;
+    let stale = fixture.endpoints.reconcile_until_ready("orders", "False", "VpcEndpointStale").await;
+    assert_condition_of(&stale, "Stalled", "True", "VpcEndpointStale");
+    assert!(message_of(&stale, "Ready").contains(VPC), "{stale:#}");
+    assert!(stale["status"]["connectionStrings"].as_array().is_none_or(Vec::is_empty), "{stale:#}");
+    assert_eq!(fixture.requests(Operation::CreateEndpoint).len(), 1, "not sent to the new service");
+    fixture.make_vpc_endpoint("main", NEXT_VPC).await;
+    fixture.endpoints.edit("orders", json!({"aws": {"id": NEXT_VPC}})).await;
+    fixture.endpoints.until_ready("orders", "True", "Available").await;
+    assert_eq!(fixture.atlas_endpoints().len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_deleted_by_others_while_the_user_is_awaited_is_replaced() {
+    let fixture = DedicatedFixture::new().await;
+    let _operator = fixture.operator();
+    fixture.apply_service("main", json!({})).await;
+    let first = fixture.services.until_ready("main", "True", "Available").await;
+    let source = json!({"ref": {"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "id"}});
+    fixture.endpoints.apply("orders", json!({"serviceRef": {"name": "main"}, "aws": source})).await;
+    fixture.endpoints.until_ready("orders", "False", "AwaitingVpcEndpoint").await;
+    fixture.others(OthersAction::DeleteService);
+    fixture
+        .until_atlas("its end", |fixture| {
+            fixture
+                .base
+                .atlas
+                .services(atlas_simulator::DEFAULT_PROJECT)
+                .iter()
+                .all(|service| service.id != first["status"]["serviceId"])
+        })
+        .await;
+    let replaced = |object: &serde_json::Value| {
+        let name = &object["status"]["endpointServiceName"];
+        name.is_string() && *name != first["status"]["endpointServiceName"]
+    };
+    fixture.services.until("main", "replaced unasked", replaced).await;
+    fixture.services.until_ready("main", "True", "Available").await;
+    assert_eq!(fixture.atlas_services().len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_whose_deletion_others_began_says_so_until_it_is_replaced() {
+    let fixture = DedicatedFixture::new().await;
+    let pace = atlas_simulator::DedicatedPace {
+        deleting_service: std::time::Duration::from_hours(1),
+        ..atlas_simulator::DedicatedPace::of(std::time::Duration::from_millis(300))
+    };
+    fixture.base.atlas.set_dedicated_pace(pace);
+    let _operator = fixture.operator();
+    fixture.apply_service("main", json!({})).await;
+    fixture.services.until_ready("main", "True", "Available").await;
+    fixture.others(OthersAction::DeleteService);
+    fixture.services.reconcile_until_ready("main", "False", "BeingRemoved").await;
+    assert_eq!(fixture.requests(Operation::CreateService).len(), 1);
+    fixture
+        .base
+        .atlas
+        .set_dedicated_pace(atlas_simulator::DedicatedPace::of(std::time::Duration::from_millis(300)));
+    fixture.services.until_ready("main", "True", "Available").await;
+    assert_eq!(fixture.executed(Operation::CreateService), 2);
+}
+
+#[tokio::test]
+async fn the_last_endpoint_takes_the_service_and_the_object_gets_a_new_one() {
+    let fixture = DedicatedFixture::new().await;
+    let _operator = fixture.operator();
+    let (service, _) = fixture.apply_both("main", "orders", VPC).await;
+    fixture.endpoints.delete_and_wait("orders").await;
+    fixture.services.until_event("main", "LastEndpointRemoved").await;
+    fixture.services.reconcile("main", "noticed").await;
+    let replaced = |object: &serde_json::Value| {
+        let id = &object["status"]["serviceId"];
+        id.is_string() && *id != service["status"]["serviceId"]
+    };
+    fixture.services.until("main", "replaced", replaced).await;
+    fixture.services.until_ready("main", "True", "Available").await;
+    assert_eq!(fixture.atlas_services().len(), 1);
+    assert!(fixture.requests(Operation::DeleteService).is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_outlives_its_last_endpoint_keeps_its_name() {
+    let fixture = DedicatedFixture::new().await;
+    fixture.base.atlas.configure(|settings| {
+        settings.dedicated.variants.last_endpoint = LastEndpoint::LeavesService;
+    });
+    let _operator = fixture.operator();
+    let (service, _) = fixture.apply_both("main", "orders", VPC).await;
+    fixture.endpoints.delete_and_wait("orders").await;
+    let after = fixture.services.reconcile("main", "after").await;
+    assert_eq!(after["status"]["endpointServiceName"], service["status"]["endpointServiceName"]);
+    fixture.apply_endpoint("orders", "main", VPC, json!({})).await;
+    fixture.endpoints.until_ready("orders", "True", "Available").await;
+    fixture.endpoints.delete_and_wait("orders").await;
+    fixture.services.delete_and_wait("main").await;
+    fixture.until_atlas("the service's end", |fixture| fixture.atlas_services().is_empty()).await;
+    assert_eq!(fixture.executed(Operation::DeleteService), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_removed_by_others_is_registered_again_at_the_same_service() {
+    let fixture = DedicatedFixture::new().await;
+    let _operator = fixture.operator();
+    fixture.apply_both("main", "orders", VPC).await;
+    fixture.others(OthersAction::RegisterEndpoint(NEXT_VPC.to_owned()));
+    fixture.others(OthersAction::DeleteEndpoint(VPC.to_owned()));
+    fixture.until_atlas("its end", |fixture| fixture.atlas_endpoints().iter().all(|one| one.id != VPC)).await;
+    fixture.endpoints.reconcile("orders", "noticed").await;
+    fixture.until_atlas("its return", |fixture| fixture.executed(Operation::CreateEndpoint) == 2).await;
+    fixture.endpoints.until_ready("orders", "True", "Available").await;
+    fixture.endpoints.until_event("orders", "EndpointLost").await;
+}
