@@ -23,18 +23,16 @@ use super::observed::{Attempt, AttemptOutcome, MemorySnapshot, Object};
 /// How many outcomes are kept of attempts that are not the current one. One is enough for the rules; others may be claimed beside it.
 const MAX_OUTCOMES: usize = 8;
 
-/// How many responses to a DELETE are kept.
-const MAX_DELETE_RESPONSES: usize = 16;
-
 /// The memory of one object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
     /// What became of the attempts of this process.
     outcomes: BTreeMap<Nonce, (Target, Stamped, AttemptOutcome)>,
-    /// The first entry, and since when.
-    recorded: Option<(Life, SinceBoot)>,
+    /// The first entry and the claim beside it, and since when.
+    recorded: Option<(Life, Option<Nonce>, SinceBoot)>,
     doubt: Option<(Doubt, Run)>,
-    deleted: BTreeMap<Life, SinceBoot>,
+    /// The life whose DELETE Atlas has responded to, the attempt, and when.
+    deleted: Option<(Life, Nonce, SinceBoot)>,
     working: WorkTime,
 }
 
@@ -45,14 +43,20 @@ impl Memory {
     /// Records what a read shows of the object.
     pub fn observe(&mut self, object: &Object, now: SinceBoot) {
         let first = object.entries.first().map(|entry| &entry.life);
-        if self.recorded.as_ref().map(|(life, _)| life) != first {
-            self.recorded = first.map(|life| (life.clone(), now));
+        let nonce = object.claim.nonce();
+        // An endpoint that is registered again has the life that is recorded already, so its claim begins the time anew.
+        let is_known = |(life, claim, _): &(Life, Option<Nonce>, SinceBoot)| {
+            Some(life) == first && claim.as_ref() == nonce
+        };
+        if !self.recorded.as_ref().is_some_and(is_known) {
+            self.recorded = first.map(|life| (life.clone(), nonce.cloned(), now));
         }
-        self.outcomes.retain(|_, (.., outcome)| match outcome {
-            AttemptOutcome::Created(life) => object.entries.iter().all(|entry| entry.life != *life),
-            _ => true,
+        // What was created may have an entry of an earlier life already: only the settled claim shows that it is recorded.
+        self.outcomes.retain(|nonce, (.., outcome)| {
+            !matches!(outcome, AttemptOutcome::Created(_)) || object.settled.as_ref() != Some(nonce)
         });
-        self.deleted.retain(|life, _| object.entries.iter().any(|entry| entry.life == *life));
+        // Under another claim, the life may be there again.
+        self.deleted.take_if(|(_, attempt, _)| Some(&*attempt) != nonce);
     }
 
     /// Begins an attempt that this process is about to claim.
@@ -108,13 +112,9 @@ impl Memory {
     }
 
     /// Records the response to a DELETE: Atlas accepted it, or knows no such thing.
-    pub fn deleted(&mut self, life: Life, now: SinceBoot) {
-        self.deleted.insert(life, now);
-        while self.deleted.len() > MAX_DELETE_RESPONSES {
-            let oldest = self.deleted.iter().min_by_key(|(_, since)| **since).map(|(life, _)| life.clone());
-            let Some(oldest) = oldest else { return };
-            self.deleted.remove(&oldest);
-        }
+    pub fn deleted(&mut self, nonce: &Nonce, life: Life, now: SinceBoot) {
+        self.deleted = Some((life, nonce.clone(), now));
+        self.settle(nonce);
     }
 
     /// Continues or begins the run of listings that contradict the status, with the listing sent at `seen`.
@@ -176,9 +176,9 @@ impl Memory {
         }
         MemorySnapshot {
             attempts: attempts.into_values().collect(),
-            recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| age(*since)),
+            recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(.., since)| age(*since)),
             doubt: self.doubt.clone().map(|(doubt, run)| (doubt, age(run.since))),
-            deleted: self.deleted.iter().map(|(life, since)| (life.clone(), age(*since))).collect(),
+            deleted: self.deleted.as_ref().map(|(life, _, since)| (life.clone(), age(*since))),
             working: self.working.lasted(now),
             last_write,
         }

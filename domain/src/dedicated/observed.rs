@@ -256,12 +256,12 @@ pub fn is_of_key(service: &EndpointService, key: &ServiceKey) -> bool {
 pub struct MemorySnapshot {
     /// The claims of this name that this process has seen.
     pub attempts: Vec<Attempt>,
-    /// The time since the first entry was recorded, or first seen.
+    /// The time since the first entry was recorded or claimed again, or since that was first seen.
     pub recorded: Duration,
     /// What an unbroken run of earlier listings contradicts, and the time since the first of them.
     pub doubt: Option<(Doubt, Duration)>,
-    /// The lives whose DELETE Atlas has responded to, with the time since.
-    pub deleted: Vec<(Life, Duration)>,
+    /// The life whose DELETE, the one that the object still claims, Atlas has responded to, with the time since.
+    pub deleted: Option<(Life, Duration)>,
     /// The stage of work that was last reported, and how long it has been going on.
     pub working: Option<(Stage, Duration)>,
     /// The outcome of this reconcile's last write to Atlas.

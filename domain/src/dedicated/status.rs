@@ -10,6 +10,7 @@ use crate::deadline::Stage;
 use crate::fault::Fault;
 use crate::status::{Condition, ConditionType, Message, Progress, Reason, Summary, is_late, suspended};
 
+use super::claim::Target;
 use super::cluster::ClusterName;
 use super::decide::is_usable;
 use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step};
@@ -127,7 +128,8 @@ fn entries(o: &Observed, decision: &Decision) -> Vec<Entry> {
     entries
 }
 
-/// Returns the claim that has no further effect: the attempt is settled, as far as this process knows, by whatever means.
+/// Returns the claim that has no further effect, as far as this process knows: Atlas responded, or it was never sent, or its time is over.
+/// Time alone does not settle a POST that nothing is recorded of: what is found later may still be its own.
 fn settled(o: &Observed, decision: &Decision) -> Option<Nonce> {
     use super::observed::AttemptOutcome;
     if let Step::Record(_, Some(nonce)) = &decision.step {
@@ -135,8 +137,15 @@ fn settled(o: &Observed, decision: &Decision) -> Option<Nonce> {
     }
     let is_settled = o.claimed().is_some_and(|attempt| match &attempt.outcome {
         AttemptOutcome::Settled => true,
-        AttemptOutcome::Unknown | AttemptOutcome::Created(_) => attempt.age >= o.times.uncertainty,
-        AttemptOutcome::NotSent => false,
+        AttemptOutcome::Unknown => {
+            let is_recorded = match &attempt.target {
+                Some(Target::Create(Some(life))) => o.entry(life).is_some(),
+                Some(Target::Create(None)) => !o.object.entries.is_empty(),
+                Some(Target::Delete(_)) | None => true,
+            };
+            is_recorded && attempt.age >= o.times.uncertainty
+        }
+        AttemptOutcome::Created(_) | AttemptOutcome::NotSent => false,
     });
     let nonce = o.object.claim.nonce().filter(|_| is_settled).cloned();
     nonce.or_else(|| o.object.settled.clone())
@@ -156,15 +165,19 @@ fn fields(o: &Observed, state: &State) -> Fields {
             | Blocked::ServiceNotReady(_)
             | Blocked::TooMany
             | Blocked::AwaitingVpcEndpoint(_),
-        ) => match o.object.entries.first() {
-            // A former endpoint serves on until the declared one does.
-            Some(entry) if is_served(o, &entry.life) => Fields::Kept,
-            _ => Fields::Withdrawn,
-        },
+        ) => kept_while_served(o),
         State::Blocked(Blocked::ServiceNotFound(_)) if matches!(o.listing, Listing::Fetched(_)) => {
-            Fields::Withdrawn
+            kept_while_served(o)
         }
         _ => Fields::Kept,
+    }
+}
+
+/// A former endpoint serves on until the declared one does.
+fn kept_while_served(o: &Observed) -> Fields {
+    match o.object.entries.first() {
+        Some(entry) if is_served(o, &entry.life) => Fields::Kept,
+        _ => Fields::Withdrawn,
     }
 }
 

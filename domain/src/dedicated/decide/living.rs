@@ -15,7 +15,7 @@ use super::super::decision::{
 use super::super::endpoint::ConnectionStatus;
 use super::super::life::{Entry, Life, Provenance};
 use super::super::observed::{Adopt, AttemptOutcome, Deletion, Observed, ServiceRef, Shown, Spec, Subject};
-use super::super::service::{EndpointService, ServiceStatus};
+use super::super::service::{EndpointService, ServiceId, ServiceStatus};
 use super::{
     act, confirmed, delete, doubted, is_as_claimed, is_being_removed, is_confirmed, is_endpoint, landed,
     listed, may_write, open_attempts, provenance, record_created, refused, remaining, rest, sendable,
@@ -65,6 +65,8 @@ pub(super) fn decide(o: &Observed) -> Decision {
 fn unreachable(o: &Observed) -> Option<Blocked> {
     let Subject::Endpoint { service, .. } = &o.subject else { return None };
     match service {
+        // What an open claim aimed at is looked for, whatever became of the service's object.
+        ServiceRef::Missing { known: Some(_), .. } if open_attempts(o).next().is_some() => None,
         ServiceRef::Missing { object, .. } => Some(Blocked::ServiceNotFound(object.clone())),
         ServiceRef::NotAllowed(object) => Some(Blocked::ServiceNotAllowed(object.clone())),
         ServiceRef::Object { recorded: None, object, .. } if o.object.entries.is_empty() => {
@@ -103,13 +105,20 @@ fn presence(o: &Observed, shown: &Shown) -> Presence {
     };
     let (found, described) = match service {
         ServiceRef::Key(key) => (shown.service_of(key), format!("endpoint service {key}")),
-        ServiceRef::Object { recorded: Some(id), object, .. } => {
-            (shown.service(id), format!("endpoint service {id} of {object}"))
-        }
-        ServiceRef::Object { recorded: None, object, .. } => {
-            return Presence::Blocked(Blocked::ServiceNotReady(format!(
-                "{object} has no endpoint service in Atlas"
-            )));
+        ServiceRef::Object { recorded, object, .. } => {
+            // An object that has lost its record takes nothing from the endpoint that serves at its service.
+            let id = recorded.as_ref().or_else(|| serving(o, shown));
+            match id.map(|id| (id, shown.service(id))) {
+                Some((id, Some(service))) => (Some(service), format!("endpoint service {id} of {object}")),
+                Some((id, None)) => {
+                    let why = format!("Atlas does not show endpoint service {id} of {object}");
+                    return Presence::Blocked(Blocked::ServiceNotReady(why));
+                }
+                None => {
+                    let why = format!("{object} has no endpoint service in Atlas");
+                    return Presence::Blocked(Blocked::ServiceNotReady(why));
+                }
+            }
         }
         ServiceRef::Missing { object, .. } | ServiceRef::NotAllowed(object) => (None, object.clone()),
     };
@@ -134,6 +143,14 @@ fn presence(o: &Observed, shown: &Shown) -> Presence {
         ServiceStatus::Available | ServiceStatus::WaitingForUser => Presence::Absent(Some(life)),
         status => Presence::Blocked(Blocked::ServiceNotReady(format!("{described} is {status}"))),
     }
+}
+
+/// Returns the service at which the declared endpoint is recorded and shown.
+fn serving<'a>(o: &'a Observed, shown: &Shown) -> Option<&'a ServiceId> {
+    let declared = o.subject.endpoint_id();
+    let mut lives = o.object.entries.iter().map(|entry| &entry.life);
+    let serving = lives.find(|life| life.endpoint == declared && shown.is_listed(life));
+    serving.map(|life| &life.service)
 }
 
 /// Atlas has what the object declares.
@@ -264,6 +281,8 @@ fn leave(
         }
     };
     match reason {
+        // What an open claim aimed at would be found, and recorded, again.
+        Some(_) if is_aimed_at(o, &former.life) => rest(state.clone(), requeue),
         Some(reason) => act(Step::Forget(former.life.clone(), ForgetReason::Retained(reason)), state.clone()),
         None => {
             let decision = delete(o, shown, &former.life, |_| state.clone());
@@ -271,6 +290,11 @@ fn leave(
             Decision { requeue, ..decision }
         }
     }
+}
+
+/// Returns `true` if an attempt that may still take effect is about this life.
+fn is_aimed_at(o: &Observed, life: &Life) -> bool {
+    open_attempts(o).any(|attempt| attempt.target.as_ref().and_then(Target::life) == Some(life))
 }
 
 /// Atlas does not have what the object declares.

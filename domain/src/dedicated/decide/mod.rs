@@ -152,12 +152,18 @@ fn is_being_removed(shown: &Shown, life: &Life) -> bool {
     }
 }
 
+/// Returns the time since Atlas responded to the claimed DELETE of a life, if it did.
+fn answered(o: &Observed, life: &Life) -> Option<Duration> {
+    o.memory.deleted.as_ref().filter(|(deleted, _)| deleted == life).map(|(_, ago)| *ago)
+}
+
 /// Returns `true` if a recorded life is over: its DELETE was answered and a later listing does not show it, or a DELETE of unknown
 /// outcome can no longer take effect and the listing does not show it. A listing alone ends nothing.
 fn is_gone(o: &Observed, shown: &Shown, life: &Life) -> bool {
-    let answered = o.memory.deleted.iter().find(|(deleted, _)| deleted == life).map(|(_, ago)| *ago);
+    let answered = answered(o, life);
+    // Only of the claim on the object: an earlier DELETE may have been that of an earlier life under the same URL.
     let is_settled = || {
-        o.memory.attempts.iter().any(|attempt| {
+        o.claimed().is_some_and(|attempt| {
             attempt.target.as_ref() == Some(&Target::Delete(life.clone()))
                 && attempt.outcome == AttemptOutcome::Unknown
                 && attempt.age >= o.times.uncertainty
@@ -201,7 +207,8 @@ fn delete(o: &Observed, shown: &Shown, life: &Life, state: impl Fn(Deleting) -> 
         let requeue = rivalry.busy.map_or(Requeue::Await, Requeue::After);
         return rest(state(Deleting::Rival(rival)), requeue);
     }
-    let is_answered = o.memory.deleted.iter().any(|(deleted, _)| deleted == life);
+    // What is still there long after Atlas accepted its DELETE, and is not being removed, is deleted again.
+    let is_answered = answered(o, life).is_some_and(|ago| ago < o.times.visibility);
     if is_answered || is_being_removed(shown, life) || o.memory.last_write != WriteOutcome::Nothing {
         return rest(state(Deleting::InProgress), Requeue::Poll);
     }

@@ -139,6 +139,8 @@ impl<R: DedicatedResource> Reconcile<R> {
             Due::Later(delay) => return Started::Later(delay),
             Due::Now(start) => start,
         };
+        // An earlier reconcile that was dropped has not given up what it claimed.
+        kept.memory.give_up();
         Started::Now(Box::new(Self {
             settings: *settings,
             start,
@@ -539,8 +541,7 @@ impl<R: DedicatedResource> Reconcile<R> {
                 WriteOutcome::Done
             }
             (CallResponse::Deleted { not_found }, Target::Delete(life)) => {
-                memory.deleted(life.clone(), now);
-                memory.settle(nonce);
+                memory.deleted(nonce, life.clone(), now);
                 if not_found {
                     self.state.invalidate_listing(now);
                 } else {
