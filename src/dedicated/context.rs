@@ -39,8 +39,8 @@ pub(super) struct Common {
     pub(super) watched: Notify,
     pub(super) listings: Listings<ProviderServices, EndpointService>,
     pub(super) clusters: SingleFlight<Cluster, ClusterResponse>,
-    /// When the last listing of each project and provider was sent.
-    listed_at: Mutex<HashMap<ProviderServices, SinceBoot>>,
+    /// When the last listing of each project and provider was sent, and what it showed.
+    listed: Mutex<HashMap<ProviderServices, (SinceBoot, Arc<[EndpointService]>)>>,
     /// The turns to create a service, by project.
     turns: Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<()>>>>,
     /// What one kind needs of the other, set once both are there.
@@ -67,7 +67,7 @@ impl Common {
             watched: Notify::new(),
             listings: Listings::new(settings.poll_min, settings.times.confirm_gap),
             clusters: SingleFlight::new(None, Result::is_err),
-            listed_at: Mutex::default(),
+            listed: Mutex::default(),
             turns: Mutex::default(),
             links: OnceLock::new(),
         }
@@ -87,16 +87,33 @@ impl Common {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records when a listing was sent.
-    pub(super) fn listed(&self, services: &ProviderServices, sent: SinceBoot) {
-        let mut listed_at = self.listed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = listed_at.entry(services.clone()).or_default();
-        *known = sent.max(*known);
+    /// Records a listing. The objects whose service it shows otherwise than the listing before are reconciled: whoever requested it, it
+    /// serves them, too.
+    pub(super) fn listed(
+        &self,
+        services: &ProviderServices,
+        sent: SinceBoot,
+        shown: &Arc<[EndpointService]>,
+    ) {
+        let before = {
+            let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+            if listed.get(services).is_some_and(|(known, _)| *known >= sent) {
+                return;
+            }
+            listed.insert(services.clone(), (sent, Arc::clone(shown)))
+        };
+        let (Some((_, before)), Some(links)) = (before, self.links()) else { return };
+        let changed = before.iter().filter(|service| !shown.contains(service));
+        let recorders: Vec<_> = changed.flat_map(|service| self.names().recorders(&service.id)).collect();
+        for object in recorders {
+            (links.request)(Sort::Service, &object, Some(sent));
+        }
     }
 
     /// Returns when the last listing was sent, if there was one: what it shows was just recorded.
     fn last_listed(&self, services: &ProviderServices) -> Option<SinceBoot> {
-        self.listed_at.lock().unwrap_or_else(PoisonError::into_inner).get(services).copied()
+        let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.get(services).map(|(sent, _)| *sent)
     }
 
     /// Waits for the turn to create a service in a project: Atlas has no capacity for several at once.

@@ -46,7 +46,7 @@ pub(super) async fn list<K: DedicatedKind>(
         clusters: BTreeMap::new(),
     };
     if let Ok(services) = &listed.result {
-        common.listed(&access.subject, listed.sent);
+        common.listed(&access.subject, listed.sent, services);
         let state = reconcile.machine.state();
         for life in state.endpoints_to_read(services) {
             if let Some(read) = read_endpoint(reconcile, access, &life).await {

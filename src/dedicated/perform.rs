@@ -8,6 +8,7 @@ use domain::dedicated::endpoint::NewEndpoint;
 use domain::dedicated::life::Life;
 use domain::dedicated::observed::Subject;
 use domain::dedicated::reconcile::vocabulary::CallResponse;
+use domain::dedicated::region::Region;
 use domain::dedicated::service::{ProviderServices, ServiceAddress};
 use domain::fault::{Fault, FaultKind};
 use domain::rate_limits::Withheld;
@@ -19,14 +20,14 @@ use crate::runtime::atlas_access::Access;
 /// Sends the request of a claim, unless `may_send` forbids it at the last moment.
 pub(super) async fn send(
     access: &Access<ProviderServices>,
-    subject: &Subject,
+    (subject, remote_regions): (&Subject, &[Region]),
     target: &Target,
     may_send: impl Fn() -> bool + Send + Sync + 'static,
 ) -> (CallResponse, Option<AtlasError>) {
     let client = &access.key.client;
     match (target, subject) {
         (Target::Create(None), Subject::Service(key)) => {
-            let result = client.create_service(key, &[], may_send).await;
+            let result = client.create_service(key, remote_regions, may_send).await;
             response(result, |service| {
                 info!(service.id = %service.id, "created the endpoint service");
                 CallResponse::ServiceCreated(service)

@@ -250,7 +250,8 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
                 && ctx.shared.work.may_send()
                 && !(is_create && ctx.objects.states.deletion_seen(&token))
         };
-        perform::send(access, self.machine.state().subject(), &target, may_send).await
+        let regions = self.resource().rules().map(|spec| spec.remote_regions).unwrap_or_default();
+        perform::send(access, (self.machine.state().subject(), &regions), &target, may_send).await
     }
 
     async fn address(&self, _: &Access<ProviderServices>, _: &str, _: Boottime) -> Option<String> {

@@ -135,6 +135,7 @@ impl DedicatedKind for PrivateEndpoint {
             observe: self.is_observing(),
             suspend: spec.suspend,
             break_before_make: spec.replace == ReplacementOrder::BreakBeforeMake,
+            remote_regions: Vec::new(),
             clusters: clusters.map_err(|error| format!("`clusters`: {error}"))?,
             progress_deadline: duration("progressDeadline", &spec.progress_deadline)?,
         })

@@ -6,6 +6,7 @@ use domain::dedicated::kept::KeptState;
 use domain::dedicated::life::{Life, Sort};
 use domain::dedicated::names::{Declares, Offer};
 use domain::dedicated::observed::Spec;
+use domain::dedicated::region::Region;
 use domain::dedicated::service::{EndpointService, ServiceKey, ServiceTarget};
 use domain::dedicated::status::{Fields, Report};
 use domain::status::ConditionType;
@@ -94,6 +95,8 @@ impl DedicatedKind for PrivateEndpointService {
     fn rules(&self) -> Result<Spec, String> {
         let spec = &self.spec;
         supported(self.key()?.services.provider)?;
+        let declared = spec.aws.iter().flat_map(|aws| &aws.supported_remote_regions).flatten();
+        let regions: Result<Vec<Region>, _> = declared.map(|region| region.parse()).collect();
         Ok(Spec {
             adopt: adoption(spec.adopt),
             deletion: spec.deletion_policy.map(deletion),
@@ -101,6 +104,7 @@ impl DedicatedKind for PrivateEndpointService {
             suspend: spec.suspend,
             break_before_make: false,
             clusters: Vec::new(),
+            remote_regions: regions.map_err(|error| format!("`aws.supportedRemoteRegions`: {error}"))?,
             progress_deadline: duration("progressDeadline", &spec.progress_deadline)?,
         })
     }

@@ -57,7 +57,9 @@ async fn an_endpoint_rejected_beyond_its_deadline_is_stalled_and_stays() {
     fixture.apply_service("main", json!({})).await;
     fixture.services.until_ready("main", "True", "Available").await;
     fixture.apply_endpoint("orders", "main", VPC, json!({"progressDeadline": "1s"})).await;
-    fixture.endpoints.until_condition("orders", "Stalled", "True", "Rejected").await;
+    let stalled =
+        fixture.endpoints.until_condition("orders", "Stalled", "True", "ProgressDeadlineExceeded").await;
+    assert_condition_of(&stalled, "Ready", "False", "Rejected");
     assert_eq!(fixture.atlas_endpoints()[0].status, EndpointPhase::Rejected);
     assert!(fixture.requests(Operation::DeleteEndpoint).is_empty());
 }

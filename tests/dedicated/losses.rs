@@ -44,7 +44,7 @@ async fn a_service_deleted_by_others_while_the_user_is_awaited_is_replaced() {
     let first = fixture.services.until_ready("main", "True", "Available").await;
     let source = json!({"ref": {"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "id"}});
     fixture.endpoints.apply("orders", json!({"serviceRef": {"name": "main"}, "aws": source})).await;
-    fixture.endpoints.until_ready("orders", "False", "AwaitingVpcEndpoint").await;
+    fixture.endpoints.until_ready("orders", "False", "ReferenceNotFound").await;
     fixture.others(OthersAction::DeleteService);
     fixture
         .until_atlas("its end", |fixture| {

@@ -25,5 +25,3 @@ const VPC: &str = "vpce-0a1b2c3d4e5f60718";
 /// Another one.
 const NEXT_VPC: &str = "vpce-0b1b2c3d4e5f60729";
 
-/// The longest time for which a claim of unknown outcome counts with the short times of tests: Q.
-const UNCERTAINTY: Duration = Duration::from_secs(8);

@@ -1,13 +1,13 @@
 //! No writes without changes; lost statuses, forced finalizers and restarts: what exists is found by its key.
 
-use atlas_simulator::{EndpointPhase, Operation};
+use atlas_simulator::{LastEndpoint, Operation};
 use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use test_support::dedicated::{DedicatedFixture, KindApi, assert_condition_of, is_condition};
 use testbed::Exchange;
 
-use super::{UNCERTAINTY, VPC};
+use super::VPC;
 
 /// The object without what a forced reconcile changes.
 fn essence(mut object: Value) -> Value {
@@ -63,38 +63,37 @@ async fn objects_that_nobody_touches_are_not_written() {
     assert_eq!(now, versions);
 }
 
-/// Waits until no claim can be open any more: only then a found life is certainly somebody else's.
-async fn until_claims_settle() {
-    tokio::time::sleep(UNCERTAINTY).await;
-}
-
-/// Wipes a status, and waits until it is filled again as adopted.
-async fn adopted_after_a_wipe(objects: &KindApi, name: &str) -> Value {
+/// Wipes a status, and waits until it is filled again. What is found may be what the claim on the object was for.
+async fn found_after_a_wipe(objects: &KindApi, name: &str) -> Value {
     objects.wipe_status(name).await;
     let object = objects.reconcile_until_ready(name, "True", "Available").await;
-    assert_eq!(object["status"]["provenance"], "Adopted", "{object:#}");
+    assert_eq!(object["status"]["provenance"], "Unproven", "{object:#}");
     object
 }
 
 #[tokio::test]
-async fn wiped_statuses_are_filled_again_and_what_they_named_is_adopted() {
+async fn wiped_statuses_are_filled_again_and_prove_nothing_any_more() {
     let fixture = DedicatedFixture::new().await;
     let _operator = fixture.operator();
     let (service, endpoint) = fixture.apply_both("main", "orders", VPC).await;
-    until_claims_settle().await;
     let writes = fixture.atlas_writes();
-    let after = adopted_after_a_wipe(&fixture.services, "main").await;
+    let after = found_after_a_wipe(&fixture.services, "main").await;
     for field in ["serviceId", "endpointServiceName", "regionName"] {
         assert_eq!(after["status"][field], service["status"][field], "{field}");
     }
-    let after = adopted_after_a_wipe(&fixture.endpoints, "orders").await;
+    let after = found_after_a_wipe(&fixture.endpoints, "orders").await;
     assert_eq!(after["status"]["connectionStrings"], endpoint["status"]["connectionStrings"]);
     assert_eq!(fixture.atlas_writes(), writes);
-    // What is adopted stays, unless the user says otherwise.
+    // The endpoint has the id that the manifest names. A service may be used by others, so it stays, unless the user says otherwise.
+    fixture
+        .base
+        .atlas
+        .configure(|settings| settings.dedicated.variants.last_endpoint = LastEndpoint::LeavesService);
     fixture.endpoints.delete_and_wait("orders").await;
+    assert!(fixture.atlas_endpoints().is_empty());
     fixture.services.delete_and_wait("main").await;
-    assert!(fixture.services.until_event("main", "ServiceRetained").await.contains("dopted"));
-    assert_eq!(fixture.atlas_endpoints()[0].status, EndpointPhase::Available);
+    assert!(fixture.services.until_event("main", "ServiceRetained").await.contains("Unproven"));
+    assert_eq!(fixture.atlas_services().len(), 1);
 }
 
 #[tokio::test]

@@ -139,7 +139,9 @@ fn retained(sort: Sort, life: &Life, why: &RetainReason) -> EventDraft {
         Sort::Endpoint => EventReason::EndpointRetained,
     };
     let why = match why {
-        RetainReason::Declared => "as the spec declares (deletionPolicy, managementPolicy)".to_owned(),
+        RetainReason::Declared => {
+            "because spec.deletionPolicy is 'Retain' or spec.managementPolicy is 'Observe'".to_owned()
+        }
         RetainReason::NotOurs(entry) => format!(
             "because its provenance is {} and spec.deletionPolicy is not 'Delete'",
             entry.provenance.as_str()

@@ -418,6 +418,14 @@ impl Names {
         self.endpoints.prune(times, now);
     }
 
+    /// Returns the objects that record this service.
+    #[must_use]
+    pub fn recorders(&self, service: &ServiceId) -> Vec<ObjectName> {
+        let key = IndexKey::ServiceLife(service.clone());
+        let found = self.services.found(&key);
+        found.map(|(_, names)| names.object.clone()).collect()
+    }
+
     /// Returns an object.
     #[must_use]
     pub fn get(&self, sort: Sort, token: &Token) -> Option<&ObjectNames> {
@@ -575,14 +583,12 @@ impl Names {
             Declares::Service(_) => true,
             Declares::Nothing => false,
         };
-        let others = || {
-            let found = objects.found(&key).filter(|(other, _)| *other != token).map(|(_, names)| names);
-            found.filter(|names| names.counts_for(own))
-        };
+        let others = || objects.found(&key).filter(|(other, _)| *other != token).map(|(_, names)| names);
         let older = others()
-            .filter(|names| names.records(life) || declares(names))
+            .filter(|names| names.counts_for(own) && (names.records(life) || declares(names)))
             .filter(|names| names.is_deleting && !names.is_observing && names.age() < own.age())
             .min_by(|one, other| one.age().cmp(&other.age()));
+        // Whoever names it, nothing is deleted that a living object names.
         let heir = others().find(|names| !names.is_deleting && declares(names));
         Rivalry {
             older: older.map(|names| (names.described(sort), true)),

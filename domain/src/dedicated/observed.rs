@@ -22,6 +22,7 @@ use super::decision::Doubt;
 use super::endpoint::{CloudEndpointId, RegisteredEndpoint};
 use super::life::{Entry, Life, Sort};
 use super::names::{Others, Rivalry};
+use super::region::Region;
 use super::service::{EndpointService, ProviderServices, ServiceId, ServiceKey};
 
 /// Everything that a decision rests on.
@@ -81,6 +82,8 @@ pub struct Spec {
     pub break_before_make: bool,
     /// The clusters whose private connection strings are wanted.
     pub clusters: Vec<ClusterName>,
+    /// The other regions of AWS that a new service accepts VPC endpoints from.
+    pub remote_regions: Vec<Region>,
     /// How long work may take before the object is reported stalled.
     pub progress_deadline: Duration,
 }

@@ -88,7 +88,12 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         let is_same = o.object.reported.current;
         is_late(o.memory.working.as_ref(), stage, spec.progress_deadline, (&o.object.reported, is_same))
     });
-    let summary = if late { summary.overdue() } else { summary };
+    let summary = match (late, summary.reason) {
+        (false, _) => summary,
+        // Why it is rejected is still what has to be corrected.
+        (true, Reason::Rejected) => Summary { progress: Progress::Stalled, ..summary },
+        (true, _) => summary.overdue(),
+    };
     let mut conditions = summary.ready_and_synced(match &o.listing {
         Listing::NotFetched => "no request to Atlas is needed now",
         Listing::Failed(_) => "Atlas responded to the last request",
@@ -610,7 +615,8 @@ fn details(o: &Observed, state: &State, summary: &Summary) -> Vec<Condition> {
             }
         }
         State::Endpoint(_) => as_reported(kind),
-        _ if is_unseen => as_reported(kind),
+        // Nothing is listed while the object that declares the service is missing: the endpoint may serve on.
+        _ if is_unseen || !matches!(o.listing, Listing::Fetched(_)) => as_reported(kind),
         _ => of_ready(kind),
     };
     let mut all = vec![service, connected];
