@@ -28,7 +28,7 @@ const MAX_OUTCOMES: usize = 8;
 pub struct Memory {
     /// What became of the attempts of this process.
     outcomes: BTreeMap<Nonce, (Target, Stamped, AttemptOutcome)>,
-    /// The first entry and the claim beside it, and since when.
+    /// The first entry and the settled claim beside it, and since when.
     recorded: Option<(Life, Option<Nonce>, SinceBoot)>,
     doubt: Option<(Doubt, Run)>,
     /// The life whose DELETE Atlas has responded to, the attempt, and when.
@@ -43,13 +43,15 @@ impl Memory {
     /// Records what a read shows of the object.
     pub fn observe(&mut self, object: &Object, now: SinceBoot) {
         let first = object.entries.first().map(|entry| &entry.life);
-        let nonce = object.claim.nonce();
-        // An endpoint that is registered again has the life that is recorded already, so its claim begins the time anew.
-        let is_known = |(life, claim, _): &(Life, Option<Nonce>, SinceBoot)| {
-            Some(life) == first && claim.as_ref() == nonce
+        let (nonce, settled) = (object.claim.nonce(), object.settled.as_ref());
+        // An endpoint that is registered again has the life that is recorded already: a settled claim begins the time anew, unless this
+        // process knows that it registered nothing.
+        let outcome = settled.and_then(|nonce| self.outcomes.get(nonce)).map(|(.., outcome)| outcome);
+        let is_known = |(life, known, _): &(Life, Option<Nonce>, SinceBoot)| {
+            Some(life) == first && (known.as_ref() == settled || outcome == Some(&AttemptOutcome::Settled))
         };
         if !self.recorded.as_ref().is_some_and(is_known) {
-            self.recorded = first.map(|life| (life.clone(), nonce.cloned(), now));
+            self.recorded = first.map(|life| (life.clone(), settled.cloned(), now));
         }
         // What was created may have an entry of an earlier life already: only the settled claim shows that it is recorded.
         self.outcomes.retain(|nonce, (.., outcome)| {

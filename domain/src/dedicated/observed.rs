@@ -259,7 +259,7 @@ pub fn is_of_key(service: &EndpointService, key: &ServiceKey) -> bool {
 pub struct MemorySnapshot {
     /// The claims of this name that this process has seen.
     pub attempts: Vec<Attempt>,
-    /// The time since the first entry was recorded or claimed again, or since that was first seen.
+    /// The time since the first entry was recorded or registered again, or since that was first seen.
     pub recorded: Duration,
     /// What an unbroken run of earlier listings contradicts, and the time since the first of them.
     pub doubt: Option<(Doubt, Duration)>,
