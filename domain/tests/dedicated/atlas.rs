@@ -1,0 +1,293 @@
+//! Atlas in memory: services by natural key, endpoints by URL, and a log of each write that took effect. It never decides anything.
+
+use std::collections::BTreeMap;
+
+use domain::dedicated::claim::Target;
+use domain::dedicated::endpoint::{CloudEndpointId, ConnectionStatus, RegisteredEndpoint};
+use domain::dedicated::life::Life;
+use domain::dedicated::reconcile::vocabulary::CallResponse;
+use domain::dedicated::region::Region;
+use domain::dedicated::service::{EndpointService, ServiceId, ServiceKey, ServiceStatus, ServiceTarget};
+use domain::fault::{Fault, FaultKind};
+
+/// Who sent a request: the uid of an object, or nobody whom the operator knows.
+pub(crate) type Sender = Option<String>;
+
+/// One life of a service.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredService {
+    pub(crate) id: ServiceId,
+    pub(crate) key: ServiceKey,
+    pub(crate) status: ServiceStatus,
+    pub(crate) creator: Sender,
+    /// When it was created, as a number of the log.
+    pub(crate) born: usize,
+    pub(crate) endpoints: BTreeMap<CloudEndpointId, StoredEndpoint>,
+}
+
+/// One life of an endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredEndpoint {
+    pub(crate) status: ConnectionStatus,
+    pub(crate) creator: Sender,
+    pub(crate) born: usize,
+}
+
+/// A request on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) sender: Sender,
+    pub(crate) target: Target,
+    /// The key of the service, for its POST.
+    pub(crate) key: Option<ServiceKey>,
+    /// The number of the log when it was claimed: what was born later is another life.
+    pub(crate) claimed: usize,
+    /// The user said `Delete`.
+    pub(crate) is_permitted: bool,
+}
+
+/// A write that took effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Executed {
+    pub(crate) request: Request,
+    /// Who created the life that it created or hit.
+    pub(crate) creator: Sender,
+    /// When that life was created.
+    pub(crate) born: usize,
+}
+
+/// Atlas.
+#[derive(Debug, Default)]
+pub(crate) struct FakeAtlas {
+    pub(crate) services: Vec<StoredService>,
+    pub(crate) executed: Vec<Executed>,
+    /// All lives that anybody created, with their creators.
+    pub(crate) lives: Vec<(Life, Sender)>,
+    /// All requests that were executed, whatever their response.
+    pub(crate) requests: usize,
+    /// Listings show this instead of what there is.
+    frozen: Option<Vec<EndpointService>>,
+    /// New endpoints are rejected.
+    pub(crate) rejects: bool,
+    ids: u64,
+}
+
+fn conflict() -> CallResponse {
+    CallResponse::Refused(Fault::new(FaultKind::Conflict, "HTTP 409"))
+}
+
+impl FakeAtlas {
+    pub(crate) fn service(&self, key: &ServiceKey) -> Option<&StoredService> {
+        self.services.iter().find(|service| service.key == *key)
+    }
+
+    pub(crate) fn service_mut(&mut self, id: &ServiceId) -> Option<&mut StoredService> {
+        self.services.iter_mut().find(|service| service.id == *id)
+    }
+
+    fn by_id(&self, id: &ServiceId) -> Option<&StoredService> {
+        self.services.iter().find(|service| service.id == *id)
+    }
+
+    pub(crate) fn endpoint(&self, life: &Life) -> Option<&StoredEndpoint> {
+        self.by_id(&life.service)?.endpoints.get(life.endpoint.as_ref()?)
+    }
+
+    /// Returns `true` if the life is there and not being removed.
+    pub(crate) fn has(&self, life: &Life) -> bool {
+        match &life.endpoint {
+            None => self.by_id(&life.service).is_some_and(|found| found.status != ServiceStatus::Deleting),
+            Some(_) => self.endpoint(life).is_some_and(|found| found.status != ConnectionStatus::Deleting),
+        }
+    }
+
+    /// Returns the ids of the endpoints that are there.
+    pub(crate) fn endpoint_ids(&self) -> Vec<String> {
+        let ids = self.services.iter().flat_map(|service| service.endpoints.keys());
+        ids.map(|id| id.as_str().to_owned()).collect()
+    }
+
+    /// From now on, listings show what there is now.
+    pub(crate) fn freeze(&mut self) {
+        self.frozen = Some(self.shown());
+    }
+
+    /// Listings show what there is again.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    fn shown(&self) -> Vec<EndpointService> {
+        self.services.iter().map(StoredService::shown).collect()
+    }
+
+    pub(crate) fn list(&self) -> Vec<EndpointService> {
+        self.frozen.clone().unwrap_or_else(|| self.shown())
+    }
+
+    pub(crate) fn get(&self, life: &Life) -> Option<RegisteredEndpoint> {
+        let found = self.endpoint(life)?;
+        Some(found.shown(life.endpoint.as_ref()?))
+    }
+
+    /// What takes time makes one step: it becomes available, or goes.
+    pub(crate) fn tick(&mut self) {
+        self.services.retain(|service| service.status != ServiceStatus::Deleting);
+        for service in &mut self.services {
+            if service.status == ServiceStatus::Initiating {
+                service.status = ServiceStatus::Available;
+            }
+            service.endpoints.retain(|_, endpoint| endpoint.status != ConnectionStatus::Deleting);
+            for endpoint in service.endpoints.values_mut() {
+                if endpoint.status == ConnectionStatus::PendingAcceptance {
+                    let rejects = self.rejects;
+                    endpoint.status =
+                        if rejects { ConnectionStatus::Rejected } else { ConnectionStatus::Available };
+                }
+            }
+        }
+    }
+
+    /// Somebody else creates a service, which is available.
+    pub(crate) fn create_by_hand(&mut self, key: &ServiceKey) -> ServiceId {
+        let request = Request {
+            sender: None,
+            target: Target::Create(None),
+            key: Some(key.clone()),
+            claimed: self.executed.len(),
+            is_permitted: true,
+        };
+        self.execute(&request);
+        self.tick();
+        self.service(key).unwrap().id.clone()
+    }
+
+    /// Somebody else registers an endpoint, which is available.
+    pub(crate) fn register_by_hand(&mut self, life: &Life) {
+        let target = Target::Create(Some(life.clone()));
+        let claimed = self.executed.len();
+        self.execute(&Request { sender: None, target, key: None, claimed, is_permitted: true });
+        self.tick();
+    }
+
+    /// Somebody else removes a life at once, whatever depends on it.
+    pub(crate) fn remove_by_hand(&mut self, life: &Life) {
+        match &life.endpoint {
+            None => self.services.retain(|service| service.id != life.service),
+            Some(endpoint) => drop(self.service_mut(&life.service).unwrap().endpoints.remove(endpoint)),
+        }
+    }
+
+    /// Executes a request.
+    pub(crate) fn execute(&mut self, request: &Request) -> CallResponse {
+        self.requests += usize::from(request.sender.is_some());
+        match &request.target {
+            Target::Create(None) => self.create_service(request),
+            Target::Create(Some(life)) => self.create_endpoint(request, life),
+            Target::Delete(life) => self.delete(request, life),
+        }
+    }
+
+    fn log(&mut self, request: &Request, creator: Sender, born: usize) {
+        self.executed.push(Executed { request: request.clone(), creator, born });
+    }
+
+    fn create_service(&mut self, request: &Request) -> CallResponse {
+        let key = request.key.clone().unwrap();
+        if self.service(&key).is_some() {
+            return conflict();
+        }
+        self.ids += 1;
+        let born = self.executed.len();
+        let service = StoredService {
+            id: format!("{:024x}", self.ids).parse().unwrap(),
+            key,
+            status: ServiceStatus::Initiating,
+            creator: request.sender.clone(),
+            born,
+            endpoints: BTreeMap::new(),
+        };
+        self.log(request, service.creator.clone(), born);
+        self.lives.push((Life { service: service.id.clone(), endpoint: None }, service.creator.clone()));
+        let shown = service.shown();
+        self.services.push(service);
+        CallResponse::ServiceCreated(shown)
+    }
+
+    fn create_endpoint(&mut self, request: &Request, life: &Life) -> CallResponse {
+        let (born, sender) = (self.executed.len(), request.sender.clone());
+        let id = life.endpoint.clone().unwrap();
+        let Some(service) = self.service_mut(&life.service) else {
+            return CallResponse::Refused(Fault::new(FaultKind::ServiceNotFound, "HTTP 404"));
+        };
+        if service.status != ServiceStatus::Available {
+            return CallResponse::Refused(Fault::new(FaultKind::Refused, "HTTP 400"));
+        }
+        if service.endpoints.contains_key(&id) {
+            return conflict();
+        }
+        let status = ConnectionStatus::PendingAcceptance;
+        let endpoint = StoredEndpoint { status, creator: sender.clone(), born };
+        let shown = endpoint.shown(&id);
+        service.endpoints.insert(id, endpoint);
+        self.lives.push((life.clone(), sender.clone()));
+        self.log(request, sender, born);
+        CallResponse::EndpointCreated(shown)
+    }
+
+    fn delete(&mut self, request: &Request, life: &Life) -> CallResponse {
+        let hit = match &life.endpoint {
+            None => {
+                let Some(service) = self.service_mut(&life.service) else {
+                    return CallResponse::Deleted { not_found: true };
+                };
+                if !service.endpoints.is_empty() {
+                    return conflict();
+                }
+                let was = std::mem::replace(&mut service.status, ServiceStatus::Deleting);
+                (was != ServiceStatus::Deleting).then(|| (service.creator.clone(), service.born))
+            }
+            Some(id) => {
+                let service = self.service_mut(&life.service);
+                let Some(endpoint) = service.and_then(|service| service.endpoints.get_mut(id)) else {
+                    return CallResponse::Deleted { not_found: true };
+                };
+                let was = std::mem::replace(&mut endpoint.status, ConnectionStatus::Deleting);
+                (was != ConnectionStatus::Deleting).then(|| (endpoint.creator.clone(), endpoint.born))
+            }
+        };
+        if let Some((creator, born)) = hit {
+            self.log(request, creator, born);
+        }
+        CallResponse::Deleted { not_found: false }
+    }
+}
+
+impl StoredService {
+    fn shown(&self) -> EndpointService {
+        let region: Region = self.key.region.clone();
+        let has_name = self.status != ServiceStatus::Initiating;
+        EndpointService {
+            id: self.id.clone(),
+            region: Some(region),
+            status: self.status.clone(),
+            error_message: None,
+            endpoint_ids: self.endpoints.keys().map(|id| id.as_str().to_owned()).collect(),
+            target: ServiceTarget::Aws {
+                endpoint_service_name: has_name.then(|| format!("vpce-svc-{}", self.id)),
+                supported_remote_regions: Vec::new(),
+            },
+        }
+    }
+}
+
+impl StoredEndpoint {
+    fn shown(&self, id: &CloudEndpointId) -> RegisteredEndpoint {
+        RegisteredEndpoint {
+            id: id.clone(),
+            status: self.status.clone(),
+            is_delete_requested: self.status == ConnectionStatus::Deleting,
+            error_message: None,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The private endpoints of dedicated clusters, in a world in memory: the holes of the protocol, liveness, and the tables of `decide`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy takes only the test functions themselves for tests"
+)]
+
+mod atlas;
+mod budgets;
+mod holes;
+mod liveness;
+mod objects;
+mod world;

@@ -1,0 +1,598 @@
+//! A world in memory: the API server, Atlas, and replicas of the operator that perform the effects of the machine one by one.
+//!
+//! A script stops a reconcile before any effect, lets others run, and goes on. Whatever breaks one of the properties W1 to W7 of the
+//! protocol panics at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::access::CredentialsInUse;
+use domain::dedicated::claim::Target;
+use domain::dedicated::endpoint::CloudEndpointId;
+use domain::dedicated::endpoint::ConnectionStatus;
+use domain::dedicated::kept::KeptState;
+use domain::dedicated::life::{Life, Sort};
+use domain::dedicated::names::{Names, ServiceName};
+use domain::dedicated::observed::{Deletion, ServiceRef, Spec, Subject};
+use domain::dedicated::reconcile::vocabulary::{AtlasWrite, CallResponse, Dedicated, Listed};
+use domain::dedicated::reconcile::{Reconcile, ReconcileSettings, Started};
+use domain::dedicated::service::{Provider, ProviderServices, ServiceKey, ServiceStatus};
+use domain::fault::{Fault, FaultKind};
+use domain::instant::Stamp;
+use domain::reconcile::{Done, Effect, Input, Moment, ObjectWrite, Resolution};
+use domain::reference::VpcEndpoint;
+use domain::schedule::Schedule;
+use domain::times::Times;
+
+use crate::atlas::{FakeAtlas, Request};
+use crate::objects::{DeclaredSpec, ObjectKey, ObjectServer, PrivateObject};
+
+pub(crate) type WorldEffect = Effect<Dedicated<PrivateObject>>;
+pub(crate) type WorldInput = Input<Dedicated<PrivateObject>>;
+
+/// What becomes of a request to Atlas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Fate {
+    /// It is executed, and the response arrives.
+    #[default]
+    Arrives,
+    /// It is executed, and the response is lost.
+    ResponseLost,
+    /// The response is lost, and it is executed when the script says so.
+    Travels,
+}
+
+/// A process of the operator.
+#[derive(Default)]
+pub(crate) struct Replica {
+    pub(crate) names: Names,
+    kept: BTreeMap<ObjectKey, KeptState>,
+    cache: BTreeMap<ObjectKey, PrivateObject>,
+    /// How many events its watches have shown.
+    shown: usize,
+    /// Its watches show nothing.
+    pub(crate) is_asleep: bool,
+}
+
+/// A reconcile under way, before its next effect.
+pub(crate) struct Running {
+    replica: usize,
+    key: ObjectKey,
+    machine: Box<Reconcile<PrivateObject>>,
+    effect: WorldEffect,
+    /// The length of Atlas' log at the claim.
+    claimed: usize,
+    pub(crate) fate: Fate,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) now: Duration,
+    pub(crate) atlas: FakeAtlas,
+    pub(crate) api: ObjectServer,
+    pub(crate) replicas: Vec<Replica>,
+    /// The requests that travel.
+    pub(crate) travelling: Vec<Request>,
+    /// What becomes of the requests of new reconciles.
+    pub(crate) fate: Fate,
+    /// Atlas responds to no listing.
+    pub(crate) is_down: bool,
+    nonces: u8,
+}
+
+pub(crate) const A: usize = 0;
+pub(crate) const B: usize = 1;
+
+pub(crate) fn service_key() -> ServiceKey {
+    let services = ProviderServices { project: "a".repeat(24).parse().unwrap(), provider: Provider::Aws };
+    ServiceKey { services, region: "EU_WEST_1".parse().unwrap(), is_port_mapped: false }
+}
+
+pub(crate) fn pes(name: &str) -> ObjectKey {
+    ObjectKey::new(Sort::Service, "team-a", name)
+}
+
+pub(crate) fn pe(name: &str) -> ObjectKey {
+    ObjectKey::new(Sort::Endpoint, "team-a", name)
+}
+
+pub(crate) fn rules() -> Spec {
+    Spec { progress_deadline: Duration::from_mins(15), ..Spec::default() }
+}
+
+pub(crate) fn service_spec() -> DeclaredSpec {
+    DeclaredSpec { rules: rules(), service: ServiceName::Key(service_key()), endpoint: None }
+}
+
+/// An endpoint at the service of `pes("s")`.
+pub(crate) fn endpoint_spec(number: u32) -> DeclaredSpec {
+    DeclaredSpec { service: ServiceName::Object(pes("s").names), ..direct_spec(number) }
+}
+
+/// An endpoint at the service with the key, whoever declares that.
+pub(crate) fn direct_spec(number: u32) -> DeclaredSpec {
+    let endpoint = Some(format!("vpce-{number}").parse().unwrap());
+    DeclaredSpec { rules: rules(), service: ServiceName::Key(service_key()), endpoint }
+}
+
+pub(crate) fn cloud_id(number: u32) -> CloudEndpointId {
+    format!("vpce-{number}").parse().unwrap()
+}
+
+/// Returns the word for an effect.
+pub(crate) fn word(effect: &WorldEffect) -> &'static str {
+    match effect {
+        Effect::LookUp => "look up",
+        Effect::Resolve => "resolve",
+        Effect::Declare(_) => "declare",
+        Effect::Acquire(_) => "acquire",
+        Effect::GetCredentials(_) => "credentials",
+        Effect::Begin(_) => "begin",
+        Effect::List(_) => "list",
+        Effect::Read => "read",
+        Effect::Write(ObjectWrite::Claim(Some(_))) => "claim",
+        Effect::Write(ObjectWrite::Claim(None)) => "hold",
+        Effect::Write(ObjectWrite::Record(_)) => "record",
+        Effect::Write(ObjectWrite::Status(_)) => "status",
+        Effect::Write(ObjectWrite::Release(_)) => "release",
+        Effect::Write(ObjectWrite::OutputName(_)) | Effect::Output(_) => "output",
+        Effect::Call { .. } => "call",
+        Effect::CatchUp => "catch up",
+        Effect::Publish(_) => "publish",
+        Effect::FindAddress { .. } => "address",
+        Effect::Done(_) => "done",
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            now: Duration::from_hours(1),
+            atlas: FakeAtlas::default(),
+            api: ObjectServer::default(),
+            replicas: vec![Replica::default(), Replica::default()],
+            travelling: Vec::new(),
+            fate: Fate::default(),
+            is_down: false,
+            nonces: 0,
+        }
+    }
+
+    pub(crate) fn sleep(&mut self, seconds: u64) {
+        self.sync_all();
+        self.now += Duration::from_secs(seconds);
+        self.sync_all();
+    }
+
+    fn sync_all(&mut self) {
+        for replica in 0..self.replicas.len() {
+            if !self.replicas[replica].is_asleep {
+                self.sync(replica);
+            }
+        }
+    }
+
+    /// The watches of a replica show what there is.
+    fn sync(&mut self, replica: usize) {
+        let now = self.now;
+        let Replica { names, kept, cache, shown, .. } = &mut self.replicas[replica];
+        for (key, object) in &self.api.events[*shown..] {
+            let (sort, token) = (key.sort(), key.token());
+            let affected = match object {
+                Some(object) => {
+                    cache.insert(key.clone(), object.clone());
+                    names.record(sort, &token, object.as_named(), now);
+                    names.affected(sort, &token)
+                }
+                None => {
+                    cache.remove(key);
+                    names.remove(sort, &token)
+                }
+            };
+            for (sort, other) in affected {
+                let other = ObjectKey::new(sort, &other.namespace, &other.name);
+                kept.entry(other).or_default().schedule.reference_changed(now);
+            }
+        }
+        *shown = self.api.events.len();
+    }
+
+    /// The replica is a new process, which lists all objects.
+    pub(crate) fn restart(&mut self, replica: usize) {
+        let all: Vec<_> = self.api.objects.values().cloned().collect();
+        let shown = self.api.events.len();
+        let mut new = Replica { shown, ..Replica::default() };
+        for object in all {
+            new.names.record(object.key.sort(), &object.key.token(), object.as_named(), self.now);
+            new.cache.insert(object.key.clone(), object);
+        }
+        self.replicas[replica] = new;
+    }
+
+    /// Begins the reconcile of an object, if it is due.
+    pub(crate) fn begin_if_due(&mut self, replica: usize, key: &ObjectKey) -> Option<Running> {
+        self.sync_all();
+        let settings = ReconcileSettings {
+            times: Times::default(),
+            poll_min: Duration::from_secs(5),
+            poll_max: Duration::from_mins(1),
+        };
+        let moment = self.moment();
+        let Replica { kept, cache, .. } = &mut self.replicas[replica];
+        let object = cache.get(key)?.clone();
+        let kept = kept.entry(key.clone()).or_default();
+        let Started::Now(mut machine) = Reconcile::start(object, kept, &settings, self.now, self.now) else {
+            return None;
+        };
+        let effect = machine.resume(Input::Start, kept, &moment);
+        let fate = self.fate;
+        Some(Running { replica, key: key.clone(), machine, effect, claimed: 0, fate })
+    }
+
+    /// Begins the reconcile of an object now.
+    pub(crate) fn begin(&mut self, replica: usize, key: &ObjectKey) -> Running {
+        self.replicas[replica].kept.entry(key.clone()).or_default().schedule = Schedule::default();
+        self.begin_if_due(replica, key).unwrap()
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: Stamp { boot: self.now, day: self.now }, jitter: 0.5 }
+    }
+
+    /// Steps until this effect comes next.
+    pub(crate) fn run_to(&mut self, running: &mut Running, effect: &str) {
+        while word(&running.effect) != effect {
+            assert!(word(&running.effect) != "done", "it ends before {effect}: {:?}", running.effect);
+            self.step(running);
+        }
+    }
+
+    /// Begins a reconcile now, and stops before this effect.
+    pub(crate) fn begin_to(&mut self, replica: usize, key: &ObjectKey, effect: &str) -> Running {
+        let mut running = self.begin(replica, key);
+        self.run_to(&mut running, effect);
+        running
+    }
+
+    /// Steps to the end.
+    pub(crate) fn finish(&mut self, mut running: Running) -> Done<Dedicated<PrivateObject>> {
+        while word(&running.effect) != "done" {
+            self.step(&mut running);
+        }
+        let Effect::Done(done) = running.effect else { unreachable!("it is done") };
+        done
+    }
+
+    /// Reconciles an object now, if the replica knows one.
+    pub(crate) fn reconcile(&mut self, replica: usize, key: &ObjectKey) {
+        self.sync_all();
+        if self.replicas[replica].cache.contains_key(key) {
+            let running = self.begin(replica, key);
+            self.finish(running);
+        }
+    }
+
+    /// Reconciles an object so often, with a pause before each, in which Atlas makes a step.
+    pub(crate) fn rounds(&mut self, replica: usize, keys: &[&ObjectKey], number: u32, pause: u64) {
+        for _ in 0..number {
+            self.sleep(pause);
+            self.atlas.tick();
+            for key in keys {
+                self.reconcile(replica, key);
+            }
+        }
+    }
+
+    /// Performs the next effect.
+    pub(crate) fn step(&mut self, running: &mut Running) {
+        self.sync_all();
+        self.now += Duration::from_millis(1);
+        let effect = std::mem::replace(&mut running.effect, Effect::LookUp);
+        let input = self.perform(running, effect);
+        self.resume(running, input);
+    }
+
+    fn resume(&mut self, running: &mut Running, input: WorldInput) {
+        let moment = self.moment();
+        let kept = self.replicas[running.replica].kept.entry(running.key.clone()).or_default();
+        running.effect = running.machine.resume(input, kept, &moment);
+        running.machine.take_notes();
+    }
+
+    fn perform(&mut self, running: &mut Running, effect: WorldEffect) -> WorldInput {
+        let (now, key) = (self.now, running.key.clone());
+        let (sort, token) = (key.sort(), key.token());
+        match effect {
+            Effect::LookUp => {
+                let names = &mut self.replicas[running.replica].names;
+                let times = Times::default();
+                names.prune(&times, now);
+                let state = running.machine.state();
+                let uid = &state.object().uid;
+                Input::Others(names.others(sort, &token, uid, &state.lives(), (&times, now)))
+            }
+            Effect::Resolve => {
+                let object = running.machine.object();
+                Input::Resolved(Resolution::Found(self.subject(running.replica, object)))
+            }
+            Effect::Declare(id) => {
+                self.replicas[running.replica].names.resolved(&token, id.as_ref(), now);
+                Input::Performed
+            }
+            Effect::Acquire(_) | Effect::Publish(_) => Input::Performed,
+            Effect::GetCredentials(_) => Input::Credentials(Ok(CredentialsInUse::Own)),
+            Effect::Begin(_) => {
+                self.nonces += 1;
+                Input::Begun(Some([self.nonces; 16]))
+            }
+            Effect::List(_) => Input::Listed(Ok(self.list(running))),
+            Effect::Read => Input::Read(self.api.read(&key)),
+            Effect::Write(write) => {
+                let written = self.api.write(running.machine.object(), &write);
+                if matches!(write, ObjectWrite::Claim(Some(_))) {
+                    running.claimed = self.atlas.executed.len();
+                }
+                if let Ok(object) = &written {
+                    self.check_created(object);
+                }
+                self.sync_all();
+                Input::Written(written)
+            }
+            Effect::Call { call, .. } => self.call(running, &call),
+            Effect::CatchUp => {
+                self.sync(running.replica);
+                Input::CaughtUp(true)
+            }
+            Effect::Output(_) | Effect::FindAddress { .. } | Effect::Done(_) => {
+                unreachable!("this kind has no such effect")
+            }
+        }
+    }
+
+    fn subject(&self, replica: usize, object: &PrivateObject) -> Subject {
+        let spec = &object.spec;
+        if object.key.sort() == Sort::Service {
+            return Subject::Service(object.service_key().unwrap().clone());
+        }
+        let endpoint = spec.endpoint.clone().map_or(VpcEndpoint::Undeclared, VpcEndpoint::Declared);
+        let service = match &spec.service {
+            ServiceName::Key(key) => ServiceRef::Key(key.clone()),
+            ServiceName::Object(name) => {
+                let object = format!("PrivateEndpointService {}/{}", name.namespace, name.name);
+                match self.replicas[replica].names.offer(name) {
+                    Some(offer) => ServiceRef::Object {
+                        object,
+                        key: offer.key.clone(),
+                        recorded: offer.recorded.clone(),
+                    },
+                    None => ServiceRef::Missing { object, known: None },
+                }
+            }
+        };
+        Subject::Endpoint { service, endpoint }
+    }
+
+    fn list(&mut self, running: &Running) -> Listed {
+        if self.is_down {
+            let result = Err(Fault::new(FaultKind::Unavailable, "HTTP 503"));
+            let (endpoints, clusters) = (BTreeMap::new(), BTreeMap::new());
+            return Listed { sent: self.now, result, was_requested: true, endpoints, clusters };
+        }
+        let services = self.atlas.list();
+        let to_read = running.machine.state().endpoints_to_read(&services);
+        let endpoints = to_read.into_iter().map(|life| (life.clone(), Ok(self.atlas.get(&life)))).collect();
+        Listed {
+            sent: self.now,
+            result: Ok(Arc::from(services)),
+            was_requested: true,
+            endpoints,
+            clusters: BTreeMap::new(),
+        }
+    }
+
+    fn call(&mut self, running: &Running, call: &AtlasWrite) -> WorldInput {
+        let sent = self.now;
+        let age = sent.saturating_sub(call.claimed.boot);
+        assert!(age < Times::default().create_deadline, "D: {call:?} is sent {age:?} after its claim");
+        let request = self.request(running, &call.target);
+        let uncertain = || CallResponse::Uncertain(Fault::new(FaultKind::Unavailable, "no response"));
+        let response = match running.fate {
+            Fate::Arrives => self.execute(&request),
+            Fate::ResponseLost => {
+                self.execute(&request);
+                uncertain()
+            }
+            Fate::Travels => {
+                self.travelling.push(request);
+                uncertain()
+            }
+        };
+        Input::Called(response, sent)
+    }
+
+    /// Sends the request that comes next, whose response the reconcile still waits for.
+    pub(crate) fn launch(&mut self, running: &Running) {
+        let Effect::Call { call, .. } = &running.effect else { panic!("no request comes next") };
+        let request = self.request(running, &call.target.clone());
+        self.travelling.push(request);
+    }
+
+    /// Executes the request that travels longest.
+    pub(crate) fn land(&mut self) -> CallResponse {
+        let request = self.travelling.remove(0);
+        self.execute(&request)
+    }
+
+    /// The response to the request that comes next, which was launched, arrives.
+    pub(crate) fn answer(&mut self, running: &mut Running, response: CallResponse) {
+        self.resume(running, Input::Called(response, self.now));
+    }
+
+    fn request(&self, running: &Running, target: &Target) -> Request {
+        let object = running.machine.object();
+        let spec = &object.spec;
+        let key = object.service_key().cloned();
+        let request = Request {
+            sender: Some(object.uid.clone()),
+            target: target.clone(),
+            key,
+            claimed: running.claimed,
+            is_permitted: spec.rules.deletion == Some(Deletion::Delete),
+        };
+        self.check_sent(object, &request);
+        request
+    }
+
+    fn execute(&mut self, request: &Request) -> CallResponse {
+        let before = self.atlas.executed.len();
+        let response = self.atlas.execute(request);
+        if self.atlas.executed.len() > before {
+            self.check_executed();
+        }
+        response
+    }
+
+    /// W5 and W7, when a request is sent.
+    fn check_sent(&self, sender: &PrivateObject, request: &Request) {
+        for other in self.travelling.iter().filter(|other| other.sender != request.sender) {
+            let same = match (other.target.life(), request.target.life()) {
+                (Some(one), Some(two)) if one.endpoint.is_some() => one.endpoint == two.endpoint,
+                (Some(Life { endpoint: Some(_), .. }), _) | (_, Some(Life { endpoint: Some(_), .. })) => {
+                    false
+                }
+                _ => true,
+            };
+            assert!(!same, "W5: {request:?} while {other:?} travels");
+        }
+        let Target::Delete(life) = &request.target else { return };
+        for object in self.api.objects.values() {
+            let names = match (&life.endpoint, object.key.sort()) {
+                (None, Sort::Service) => !object.deleting,
+                (None, Sort::Endpoint) => true,
+                (Some(id), Sort::Endpoint) => {
+                    !object.deleting
+                        && object.spec.endpoint.as_ref().map(CloudEndpointId::from).as_ref() == Some(id)
+                }
+                (Some(_), Sort::Service) => false,
+            };
+            assert!(!names, "W7: {request:?}, which {:?} names", object.key);
+        }
+        if !sender.deleting && !sender.spec.rules.break_before_make {
+            let declared = sender.spec.endpoint.as_ref().map(CloudEndpointId::from);
+            let mut all = self.atlas.services.iter().flat_map(|service| &service.endpoints);
+            let is_there =
+                all.any(|(id, e)| Some(id) == declared.as_ref() && e.status == ConnectionStatus::Available);
+            assert!(is_there, "W7: {request:?} before its replacement is there");
+        }
+    }
+
+    /// W1 to W4, for the last request that took effect.
+    fn check_executed(&self) {
+        let executed = self.atlas.executed.last().unwrap();
+        let request = &executed.request;
+        let Some(uid) = &request.sender else { return };
+        assert!(!self.api.released.contains(uid), "W4: {request:?} after release");
+        let Target::Delete(life) = &request.target else { return };
+        assert!(executed.born < request.claimed, "W3: {request:?} hits a later life");
+        match &life.endpoint {
+            None => {
+                let is_own = executed.creator.as_ref() == Some(uid);
+                assert!(is_own || request.is_permitted, "W1: {request:?} of {:?}", executed.creator);
+            }
+            Some(id) => {
+                let mut versions = self.api.versions.iter().filter(|object| object.uid == *uid);
+                let was_named = versions.any(|object| {
+                    object.spec.endpoint.as_ref().map(CloudEndpointId::from).as_ref() == Some(id)
+                });
+                assert!(was_named, "W2: {request:?}");
+            }
+        }
+    }
+
+    /// W6, after each write to an object.
+    fn check_created(&self, object: &PrivateObject) {
+        for entry in object.status.entries.iter().filter(|entry| entry.provenance == "Created") {
+            let mut lives = self.atlas.lives.iter().filter(|(life, _)| *life == entry.life);
+            let is_own = lives.any(|(_, creator)| creator.as_ref() == Some(&entry.recorded_by));
+            assert!(is_own, "W6: {entry:?} of {:?}", object.key);
+        }
+    }
+
+    /// Reconciles all objects as they are due, with a pause in which Atlas makes a step, so often.
+    pub(crate) fn live(&mut self, replica: usize, rounds: u32, pause: u64) {
+        for _ in 0..rounds {
+            self.sleep(pause);
+            self.atlas.tick();
+            for key in self.api.objects.keys().cloned().collect::<Vec<_>>() {
+                if let Some(running) = self.begin_if_due(replica, &key) {
+                    self.finish(running);
+                }
+            }
+        }
+    }
+
+    /// Reconciles all objects until everything is at rest, and sees to it that nothing is written any more.
+    pub(crate) fn come_to_rest(&mut self, replica: usize) {
+        self.live(replica, 40, 20);
+        self.live(replica, 5, 13 * 60);
+        let (writes, requests) = (self.api.writes.len(), self.atlas.requests);
+        self.live(replica, 20, 13 * 60);
+        assert_eq!(self.api.writes[writes..], [], "it writes for ever");
+        assert_eq!(self.atlas.requests, requests, "it sends requests for ever");
+    }
+
+    pub(crate) fn object(&self, key: &ObjectKey) -> &PrivateObject {
+        self.api.objects.get(key).unwrap_or_else(|| panic!("{key:?} is gone"))
+    }
+
+    /// Returns the life of endpoint `number` at the service that is there.
+    pub(crate) fn endpoint_life(&self, number: u32) -> Life {
+        let service = self.atlas.service(&service_key()).unwrap();
+        Life { service: service.id.clone(), endpoint: Some(cloud_id(number)) }
+    }
+
+    /// Returns the life of the service that is there.
+    pub(crate) fn service_life(&self) -> Life {
+        Life { service: self.atlas.service(&service_key()).unwrap().id.clone(), endpoint: None }
+    }
+
+    /// A user creates the object of the service.
+    pub(crate) fn with_service() -> (Self, ObjectKey) {
+        let mut world = Self::new();
+        world.api.create(&pes("s"), service_spec());
+        (world, pes("s"))
+    }
+
+    /// A user creates the object of endpoint 1, at a service that somebody created by hand.
+    pub(crate) fn with_endpoint() -> (Self, ObjectKey) {
+        let mut world = Self::new();
+        world.atlas.create_by_hand(&service_key());
+        world.api.create(&pe("e"), direct_spec(1));
+        (world, pe("e"))
+    }
+
+    /// A user changes the declared endpoint.
+    pub(crate) fn declare(&mut self, key: &ObjectKey, number: u32) {
+        self.api.edit(key, |object| object.spec.endpoint = direct_spec(number).endpoint);
+    }
+
+    /// Somebody wipes the status.
+    pub(crate) fn wipe_status(&mut self, key: &ObjectKey) {
+        self.api.edit(key, |object| {
+            object.status = crate::objects::WrittenStatus { generation: -1, ..Default::default() };
+        });
+    }
+
+    /// Asserts that nothing is left in Atlas, but the service that was created by hand.
+    pub(crate) fn assert_no_endpoint(&self) {
+        assert!(self.atlas.endpoint_ids().is_empty(), "leaked {:?}", self.atlas.endpoint_ids());
+    }
+
+    /// Asserts that Atlas has no service.
+    pub(crate) fn assert_no_service(&self) {
+        let left: Vec<_> =
+            self.atlas.services.iter().filter(|s| s.status != ServiceStatus::Deleting).collect();
+        assert!(left.is_empty(), "leaked {left:?}");
+    }
+}
