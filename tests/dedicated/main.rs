@@ -17,11 +17,8 @@ mod others;
 mod recovery;
 mod rivals;
 
-use std::time::Duration;
-
 /// The VPC endpoint of most tests.
 const VPC: &str = "vpce-0a1b2c3d4e5f60718";
 
 /// Another one.
 const NEXT_VPC: &str = "vpce-0b1b2c3d4e5f60729";
-

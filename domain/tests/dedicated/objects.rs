@@ -157,6 +157,7 @@ impl PrivateObject {
         };
         let offer = match &declares {
             Declares::Service(key) => Some(Offer {
+                is_available: true,
                 key: key.clone(),
                 recorded: self.status.entries.first().map(|entry| entry.life.service.clone()),
                 secret: None,
