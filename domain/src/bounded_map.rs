@@ -10,12 +10,12 @@ pub const MAX_ENTRIES: usize = 512;
 
 /// The map.
 pub struct BoundedMap<K, V> {
-    all: HashMap<K, Entry<V>>,
+    all: HashMap<K, Owned<V>>,
     /// The keys of each namespace, the oldest first.
     of: HashMap<Arc<str>, VecDeque<K>>,
 }
 
-struct Entry<V> {
+struct Owned<V> {
     value: V,
     /// The namespaces that inserted it.
     owners: Vec<Arc<str>>,
@@ -42,7 +42,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
                 entry.value = value;
                 &mut entry.owners
             }
-            hash_map::Entry::Vacant(entry) => &mut entry.insert(Entry { value, owners: Vec::new() }).owners,
+            hash_map::Entry::Vacant(entry) => &mut entry.insert(Owned { value, owners: Vec::new() }).owners,
         };
         if owners.iter().any(|owner| **owner == *namespace) {
             return None;
@@ -63,7 +63,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
 
     /// Removes an entry, regardless of its namespace, and returns its value.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let Entry { value, owners } = self.all.remove(key)?;
+        let Owned { value, owners } = self.all.remove(key)?;
         for owner in owners {
             if let Some(keys) = self.of.get_mut(&owner) {
                 keys.retain(|known| known != key);

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `kind` | the trait of the two kinds: what their resources declare, record and show |
 //! | `wiring` | the watches, and the wiring of both kinds |
-//! | `reconcile` | connects the machine of a reconcile to the executor |
+//! | `reconcile`, `running` | connects the machine of a reconcile to the executor; one running reconcile |
 //! | `observe`, `perform` | what Atlas and other objects contribute to a decision; the writes to Atlas |
 //! | `status_patch`, `read_object` | the patch of the status; the object as it was read |
 //! | `context` | what reconciles share: the index of names, the listings |
@@ -17,6 +17,7 @@ mod observe;
 mod perform;
 mod read_object;
 mod reconcile;
+mod running;
 mod status_patch;
 mod wiring;
 

@@ -23,7 +23,7 @@ use crate::runtime::atlas_access::Access;
 use crate::runtime::executor::{KindReconcile, ListResult};
 
 use super::kind::DedicatedKind;
-use super::reconcile::DedicatedReconcile;
+use super::running::DedicatedReconcile;
 
 /// Lists the services, or shares the listing that another has requested, and reads what the object needs besides.
 pub(super) async fn list<K: DedicatedKind>(

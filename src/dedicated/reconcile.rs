@@ -13,14 +13,13 @@ use domain::dedicated::decision::{Creating, Deleting, State, Step};
 use domain::dedicated::endpoint::{CloudEndpointId, ConnectionStatus};
 use domain::dedicated::life::Sort;
 use domain::dedicated::names::{Declares, ObjectName, Others, ServiceName};
-use domain::dedicated::observed::{ServiceRef, Subject};
-use domain::dedicated::reconcile::Reconcile;
+use domain::dedicated::observed::Subject;
 use domain::dedicated::reconcile::vocabulary::{AtlasWrite, CallResponse, ClaimWrite, Dedicated, Plan};
 use domain::dedicated::service::{ProviderServices, ServiceStatus};
 use domain::rate_limits::Withheld;
 use domain::reconcile::{
     Done, Effect, End, Input, Interruption, ListRequest, Moment, Note, ObjectWrite, Permits, Resolution,
-    Started, StatusWrite,
+    StatusWrite,
 };
 use domain::reference::VpcEndpoint;
 use domain::status::{EventDraft, EventReason};
@@ -31,7 +30,7 @@ use tokio::sync::OwnedMutexGuard;
 use tracing::info;
 
 use crate::clock::{Boottime, stamp};
-use crate::runtime::atlas_access::{Access, CredentialsOf};
+use crate::runtime::atlas_access::Access;
 use crate::runtime::executor::{self, KindReconcile, ListResult, Services, Target, jitter};
 use crate::runtime::identity::Identity;
 use crate::runtime::object_fields;
@@ -42,6 +41,7 @@ use crate::runtime::shared::SharedParts;
 use super::context::Context;
 use super::kind::DedicatedKind;
 use super::read_object::ReadObject;
+use super::running::DedicatedReconcile;
 use super::{observe, perform, status_patch};
 
 /// Reconciles one object, last enqueued at `enqueued_at`.
@@ -58,72 +58,6 @@ pub(super) async fn reconcile<K: DedicatedKind>(
     let begin = move || DedicatedReconcile::begin(object, enqueued_at, identity, ctx);
     let on_panic = || states.with(&token, |entry| entry.kept.schedule.failed(jitter()));
     executor::execute(begin, metrics, span, on_panic).await
-}
-
-/// One running reconcile.
-pub(super) struct DedicatedReconcile<K: DedicatedKind> {
-    pub(super) ctx: Arc<Context<K>>,
-    pub(super) identity: Arc<Identity>,
-    pub(super) machine: Box<Reconcile<ReadObject<K>>>,
-    jitter: f64,
-}
-
-impl<K: DedicatedKind> DedicatedReconcile<K> {
-    /// Begins the reconcile of an object, if it is due.
-    ///
-    /// # Errors
-    /// The delay until it is.
-    fn begin(
-        object: Box<K>,
-        enqueued_at: Boottime,
-        identity: Arc<Identity>,
-        ctx: Arc<Context<K>>,
-    ) -> Result<Self, Duration> {
-        let read = ReadObject::new(object, &identity, &ctx.shared.cluster_id);
-        let started = ctx.objects.states.with(&identity.token, |entry| {
-            let (enqueued_at, now) = (enqueued_at.since_boot(), Boottime::now().since_boot());
-            Reconcile::start(read, &mut entry.kept, &ctx.settings, enqueued_at, now)
-        });
-        match started {
-            Started::Later(delay) => Err(delay),
-            Started::Now(machine) => Ok(Self { ctx, identity, machine, jitter: jitter() }),
-        }
-    }
-
-    /// Returns the service that the object refers to; `None` if its object was not read yet.
-    fn service(&self, service: &ServiceName) -> Option<ServiceRef> {
-        let ServiceName::Object(object) = service else {
-            return match service {
-                ServiceName::Key(key) => Some(ServiceRef::Key(key.clone())),
-                ServiceName::Object(_) => None,
-            };
-        };
-        let described = format!("PrivateEndpointService {}/{}", object.namespace, object.name);
-        let offer = self.ctx.common.names().offer(object).cloned();
-        let Some(offer) = offer else {
-            let is_known = self.ctx.common.links().is_some_and(|links| (links.knows_services)());
-            return is_known.then_some(ServiceRef::Missing { object: described, known: None });
-        };
-        if !offer.allows(object, &self.identity.namespace) {
-            return Some(ServiceRef::NotAllowed(described));
-        }
-        Some(ServiceRef::Object { object: described, key: offer.key, recorded: offer.recorded })
-    }
-
-    /// Returns whose credentials the object uses now, if that is known.
-    fn known_credentials(&self) -> Option<CredentialsOf> {
-        let object = self.resource();
-        match object.declares() {
-            Declares::Endpoint(ServiceName::Object(service), _) => {
-                let named = self.ctx.common.names().offer(&service)?.secret.clone();
-                Some(CredentialsOf { namespace: service.namespace, named })
-            }
-            _ => Some(CredentialsOf {
-                namespace: self.identity.namespace.clone(),
-                named: object.secret().map(str::to_owned),
-            }),
-        }
-    }
 }
 
 impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {

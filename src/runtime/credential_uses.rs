@@ -24,12 +24,12 @@ pub(crate) struct SecretName {
 }
 
 /// Names an object: its kind, and its token.
-pub(crate) type ObjectName = (Cow<'static, str>, Token);
+pub(crate) type ObjectKey = (Cow<'static, str>, Token);
 
 /// The table. `S` is stored per Secret in use, `K` per object: the credentials that Atlas accepted for it.
 pub(crate) struct CredentialUses<S, K> {
     secrets: HashMap<Arc<SecretName>, SecretUse<S>>,
-    objects: HashMap<ObjectName, ObjectUse<K>>,
+    objects: HashMap<ObjectKey, ObjectUse<K>>,
     swept: Option<Boottime>,
 }
 
@@ -53,7 +53,7 @@ impl<S, K> Default for CredentialUses<S, K> {
 
 impl<S: Clone + Default, K: Clone> CredentialUses<S, K> {
     /// Records that the object now uses the Secret `name` and no other. Returns the slot of that Secret.
-    pub(crate) fn slot(&mut self, object: &ObjectName, uid: &str, name: &SecretName, now: Boottime) -> S {
+    pub(crate) fn slot(&mut self, object: &ObjectKey, uid: &str, name: &SecretName, now: Boottime) -> S {
         let before = self.object(object, uid, now).secret.clone();
         if before.as_deref() != Some(name) {
             let existing = self.secrets.get_key_value(name).map(|(existing, _)| Arc::clone(existing));
@@ -74,12 +74,12 @@ impl<S: Clone + Default, K: Clone> CredentialUses<S, K> {
     }
 
     /// Returns when this object was first observed. Another uid of the same name is another object.
-    pub(crate) fn since(&mut self, object: &ObjectName, uid: &str, now: Boottime) -> Boottime {
+    pub(crate) fn since(&mut self, object: &ObjectKey, uid: &str, now: Boottime) -> Boottime {
         self.object(object, uid, now).since
     }
 
     /// Records that Atlas accepted `credentials` in a request for this object, which was not being deleted.
-    pub(crate) fn record_accepted(&mut self, object: &ObjectName, uid: &str, credentials: K, now: Boottime) {
+    pub(crate) fn record_accepted(&mut self, object: &ObjectKey, uid: &str, credentials: K, now: Boottime) {
         self.object(object, uid, now).accepted = Some((now, credentials));
         if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
             self.swept = Some(now);
@@ -90,19 +90,19 @@ impl<S: Clone + Default, K: Clone> CredentialUses<S, K> {
     }
 
     /// Returns the credentials that Atlas last accepted for this object, if that was less than a day ago.
-    pub(crate) fn remembered(&self, object: &ObjectName, uid: &str, now: Boottime) -> Option<K> {
+    pub(crate) fn remembered(&self, object: &ObjectKey, uid: &str, now: Boottime) -> Option<K> {
         let usage = self.objects.get(object).filter(|usage| usage.uid == uid)?;
         let (_, credentials) = usage.accepted.as_ref().filter(|(at, _)| now.since(*at) < RETENTION)?;
         Some(credentials.clone())
     }
 
     /// Removes an object that no longer exists.
-    pub(crate) fn remove(&mut self, object: &ObjectName) {
+    pub(crate) fn remove(&mut self, object: &ObjectKey) {
         let secret = self.objects.remove(object).and_then(|usage| usage.secret);
         self.release(secret);
     }
 
-    fn object(&mut self, object: &ObjectName, uid: &str, now: Boottime) -> &mut ObjectUse<K> {
+    fn object(&mut self, object: &ObjectKey, uid: &str, now: Boottime) -> &mut ObjectUse<K> {
         let usage = self.objects.entry(object.clone()).or_insert_with(|| ObjectUse::new(uid, now));
         if usage.uid != uid {
             let secret = usage.secret.take();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::token::Token;
 
-use super::{CredentialUses, ObjectName, SecretName};
+use super::{CredentialUses, ObjectKey, SecretName};
 use crate::clock::Boottime;
 
 type Table = CredentialUses<u8, &'static str>;
@@ -13,7 +13,7 @@ fn at(hours: u64) -> Boottime {
     Boottime::from_boot(Duration::from_hours(hours))
 }
 
-fn object(name: &str) -> ObjectName {
+fn object(name: &str) -> ObjectKey {
     ("Example".into(), Token::of(&"test".parse().unwrap(), "default", name))
 }
 

@@ -17,7 +17,7 @@ use domain::token::Token;
 use crate::clock::Boottime;
 
 use super::api_server::{ApiError, ApiServer};
-use super::credential_uses::{CredentialUses, ObjectName, SecretName};
+use super::credential_uses::{CredentialUses, ObjectKey, SecretName};
 use super::decode::Secret;
 use super::identity::Identity;
 
@@ -195,7 +195,7 @@ impl Read {
     }
 }
 
-fn name_of(object: &Identity) -> ObjectName {
+fn name_of(object: &Identity) -> ObjectKey {
     (object.kind.clone(), object.token.clone())
 }
 

@@ -39,7 +39,7 @@ const ALONE: [&str; 5] = [
 const OBSERVED_WITHIN: Duration = Duration::from_secs(20);
 
 /// One living object, and its field that is changed.
-struct Subject {
+struct MutatedField {
     name: String,
     property: Property,
     /// The spec to which it always returns.
@@ -134,7 +134,7 @@ async fn subject(
     objects: &Api<DynamicObject>,
     number: usize,
     property: Property,
-) -> Subject {
+) -> MutatedField {
     let name = format!("orders-{number}");
     let mut fields = json!({
         "comment": "kept",
@@ -159,17 +159,17 @@ async fn subject(
     fixture.edit(&name, json!({"endpointId": id, "suspend": false})).await;
     fixture.until_reason(&name, "Available").await;
     let spec = objects.get(&name).await.unwrap().data["spec"].clone();
-    Subject { name, property, spec, id }
+    MutatedField { name, property, spec, id }
 }
 
-fn current(subject: &Subject) -> &Value {
+fn current(subject: &MutatedField) -> &Value {
     let pointer = subject.property.pointer();
     subject.spec.pointer(&pointer).unwrap_or_else(|| panic!("no object has {pointer}: give one a value"))
 }
 
 async fn try_out(
     objects: &Api<DynamicObject>,
-    subject: &Subject,
+    subject: &MutatedField,
     mutation: &FieldMutation,
     dry_run: bool,
 ) -> Result<(), Box<Status>> {
@@ -187,7 +187,7 @@ async fn try_out(
     }
 }
 
-fn names_the_field(subject: &Subject, mutation: &FieldMutation, refusal: &Status) {
+fn names_the_field(subject: &MutatedField, mutation: &FieldMutation, refusal: &Status) {
     let Property { path, .. } = &subject.property;
     let message = &refusal.message;
     // A rule about two fields may be reported for either; both are named by the object that holds them.
@@ -200,7 +200,7 @@ fn names_the_field(subject: &Subject, mutation: &FieldMutation, refusal: &Status
 async fn there_and_back(
     fixture: &Fixture,
     objects: &Api<DynamicObject>,
-    subject: &Subject,
+    subject: &MutatedField,
     mutation: &FieldMutation,
 ) {
     let what = format!("{}: {}", subject.property, mutation.what);
