@@ -262,6 +262,7 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
         }
         let object = self.resource();
         let finding = ReconcileFinding {
+            kind: K::kind(&()),
             metadata: object.meta(),
             reported: object.current().map_or(&[], |current| current.conditions),
             conditions: &report.conditions,

@@ -3,6 +3,7 @@
 //!
 //! Counted at each scrape, in one pass over the objects; nothing is kept between two scrapes. It decides nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +36,8 @@ pub struct ObjectCounts {
 /// The state of one object, for per-object metrics.
 #[derive(Debug, Clone)]
 pub struct PerObject {
+    /// Its kind.
+    pub kind: Cow<'static, str>,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -122,7 +125,8 @@ impl Collector for ObjectGauges {
             return Ok(());
         }
         let labeled = |object: &PerObject, value| {
-            ([("namespace", object.namespace.clone()), ("name", object.name.clone())], value)
+            let PerObject { kind, namespace, name, .. } = object;
+            ([("kind", kind.to_string()), ("namespace", namespace.clone()), ("name", name.clone())], value)
         };
         let ready = counts.objects.iter().map(|object| labeled(object, object.ready.into()));
         gauges.family("ready", "Whether this object is ready", ready)?;

@@ -189,6 +189,7 @@ fn the_longest_wait_is_exported_for_each_cause() {
 #[test]
 fn overdue_objects_open_claims_and_series_are_exported() {
     let one = PerObject {
+        kind: "PrivateEndpoint".into(),
         namespace: "a".to_owned(),
         name: "orders".to_owned(),
         ready: true,
@@ -209,13 +210,16 @@ fn overdue_objects_open_claims_and_series_are_exported() {
         &[
             "atlas_spe_overdue_objects 1",
             "atlas_spe_open_claims 2",
-            r#"atlas_spe_ready{namespace="a",name="orders"} 1"#,
-            r#"atlas_spe_stalled{namespace="a",name="orders"} 0"#,
-            r#"atlas_spe_last_sync_timestamp_seconds{namespace="a",name="orders"} 7"#,
-            r#"atlas_spe_ready{namespace="a",name="new"} 1"#,
+            r#"atlas_spe_ready{kind="PrivateEndpoint",namespace="a",name="orders"} 1"#,
+            r#"atlas_spe_stalled{kind="PrivateEndpoint",namespace="a",name="orders"} 0"#,
+            r#"atlas_spe_last_sync_timestamp_seconds{kind="PrivateEndpoint",namespace="a",name="orders"} 7"#,
+            r#"atlas_spe_ready{kind="PrivateEndpoint",namespace="a",name="new"} 1"#,
         ],
     );
-    assert_not_served(&metrics, r#"atlas_spe_last_sync_timestamp_seconds{namespace="a",name="new"}"#);
+    assert_not_served(
+        &metrics,
+        r#"atlas_spe_last_sync_timestamp_seconds{kind="PrivateEndpoint",namespace="a",name="new"}"#,
+    );
     assert_not_served(&Metrics::new(None, true), "atlas_spe_ready");
 }
 

@@ -190,8 +190,8 @@ pub(crate) type ListResult<K> =
 
 /// Creates the log span of a reconcile, which names the object. All log records of the reconcile are inside it.
 pub(crate) fn span(identity: &Identity) -> Span {
-    let Identity { namespace, name, uid, .. } = identity;
-    info_span!("reconcile", object = %format_args!("{namespace}/{name}"), %uid)
+    let Identity { kind, namespace, name, uid, .. } = identity;
+    info_span!("reconcile", %kind, object = %format_args!("{namespace}/{name}"), %uid)
 }
 
 /// Reconciles an object. `begin` returns the reconcile, or the delay until the object is due; `on_panic` is called if it panics, and

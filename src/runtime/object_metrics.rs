@@ -2,6 +2,7 @@
 //!
 //! It only counts: it never decides, and no rule reads its state. A kind says in plain data what a reconcile found.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use domain::requeue::Requeue;
@@ -17,6 +18,7 @@ const MAX_INTERVALS: u32 = 3;
 
 /// What a reconcile found, as far as it is counted.
 pub(crate) struct ReconcileFinding<'a> {
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) metadata: &'a v1::ObjectMeta,
     /// The conditions in the status, as the reconcile left it.
     pub(crate) reported: &'a [v1::Condition],
@@ -172,6 +174,7 @@ impl ObjectMetrics {
     fn set_series(&mut self, finding: &ReconcileFinding<'_>, synced: bool) {
         let previous = self.series.take().and_then(|series| series.synced);
         self.series = Some(Box::new(PerObject {
+            kind: finding.kind.clone(),
             namespace: finding.metadata.namespace.clone().unwrap_or_default(),
             name: finding.metadata.name.clone().unwrap_or_default(),
             ready: is_true(finding.conditions, ConditionType::Ready),

@@ -50,6 +50,7 @@ impl Found {
 
     fn with<'a>(&'a self, conditions: &'a [Condition]) -> ReconcileFinding<'a> {
         ReconcileFinding {
+            kind: "Example".into(),
             metadata: &self.metadata,
             reported: &self.reported,
             conditions,

@@ -18,6 +18,7 @@ pub(super) fn finding<'a>(
 ) -> ReconcileFinding<'a> {
     let status = report.endpoint.as_ref().filter(|_| !report.lost).map(|endpoint| &endpoint.status);
     ReconcileFinding {
+        kind: ServerlessPrivateEndpoint::kind(&()),
         metadata: object.meta(),
         reported: object.current().map_or(&[], |current| current.conditions),
         conditions: &report.conditions,

@@ -45,6 +45,7 @@ fn exercised() -> Metrics {
         waits_for: Some((WaitingFor::VpcEndpoint, 0)),
     };
     let series = PerObject {
+        kind: "PrivateEndpoint".into(),
         namespace: "a".to_owned(),
         name: "orders".to_owned(),
         ready: true,

@@ -18,6 +18,9 @@ use super::endpoint::CloudEndpointId;
 use super::life::{Life, Sort};
 use super::service::{ServiceId, ServiceKey};
 
+/// How often the claims that no longer matter are dropped.
+const PRUNE: Duration = Duration::from_mins(1);
+
 /// The maximum number of objects that a message names.
 const MAX_NAMED: usize = 5;
 
@@ -137,6 +140,7 @@ struct Objects {
 pub struct Names {
     services: Objects,
     endpoints: Objects,
+    pruned: SinceBoot,
 }
 
 /// Other objects that name the same thing.
@@ -412,8 +416,12 @@ impl Names {
         affected
     }
 
-    /// Drops the claims that no longer matter.
+    /// Drops the claims that no longer matter, once in a while.
     pub fn prune(&mut self, times: &Times, now: SinceBoot) {
+        if now.saturating_sub(self.pruned) < PRUNE {
+            return;
+        }
+        self.pruned = now;
         self.services.prune(times, now);
         self.endpoints.prune(times, now);
     }
