@@ -67,6 +67,8 @@ pub(crate) struct FakeAtlas {
     pub(crate) requests: usize,
     /// Listings show this instead of what there is.
     frozen: Option<Vec<EndpointService>>,
+    /// So many DELETEs do not find what is there.
+    pub(crate) misses: u32,
     /// New endpoints are rejected.
     pub(crate) rejects: bool,
     ids: u64,
@@ -236,6 +238,10 @@ impl FakeAtlas {
     }
 
     fn delete(&mut self, request: &Request, life: &Life) -> CallResponse {
+        if self.misses > 0 {
+            self.misses -= 1;
+            return CallResponse::Deleted { not_found: true };
+        }
         let hit = match &life.endpoint {
             None => {
                 let Some(service) = self.service_mut(&life.service) else {

@@ -235,7 +235,9 @@ fn a_delete_of_unknown_outcome_is_not_sent_again_at_once() {
     world.fate = Fate::Travels;
     world.reconcile(A, &endpoint);
     world.fate = Fate::Arrives;
-    world.rounds(A, &[&endpoint], 6, 10);
+    world.rounds(A, &[&endpoint], 3, 10);
+    world.restart(A);
+    world.rounds(A, &[&endpoint], 3, 10);
     if !world.api.objects.contains_key(&endpoint) {
         world.api.create(&endpoint, direct_spec(1));
         world.rounds(A, &[&endpoint], 3, 10);

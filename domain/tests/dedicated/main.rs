@@ -8,7 +8,10 @@
 
 mod atlas;
 mod budgets;
+mod fixtures;
 mod holes;
 mod liveness;
 mod objects;
+mod regressions;
+mod tables;
 mod world;

@@ -79,6 +79,12 @@ pub(crate) struct World {
     pub(crate) fate: Fate,
     /// Atlas responds to no listing.
     pub(crate) is_down: bool,
+    /// How many more effects are performed before one reconcile is stopped.
+    pub(crate) stop_in: Option<u32>,
+    /// The reconcile that was stopped.
+    pub(crate) stopped: Option<Running>,
+    /// How many more requests are sent before one has this fate.
+    pub(crate) fate_in: Option<(u32, Fate)>,
     nonces: u8,
 }
 
@@ -156,6 +162,9 @@ impl World {
             travelling: Vec::new(),
             fate: Fate::default(),
             is_down: false,
+            stop_in: None,
+            stopped: None,
+            fate_in: None,
             nonces: 0,
         }
     }
@@ -263,6 +272,21 @@ impl World {
         }
         let Effect::Done(done) = running.effect else { unreachable!("it is done") };
         done
+    }
+
+    /// Steps to the end, or until it is to be stopped.
+    fn drive(&mut self, mut running: Running) {
+        while word(&running.effect) != "done" {
+            match &mut self.stop_in {
+                Some(0) => {
+                    (self.stop_in, self.stopped) = (None, Some(running));
+                    return;
+                }
+                Some(more) => *more -= 1,
+                None => {}
+            }
+            self.step(&mut running);
+        }
     }
 
     /// Reconciles an object now, if the replica knows one.
@@ -398,7 +422,15 @@ impl World {
         assert!(age < Times::default().create_deadline, "D: {call:?} is sent {age:?} after its claim");
         let request = self.request(running, &call.target);
         let uncertain = || CallResponse::Uncertain(Fault::new(FaultKind::Unavailable, "no response"));
-        let response = match running.fate {
+        let fate = match self.fate_in.take() {
+            Some((0, fate)) => fate,
+            Some((more, fate)) => {
+                self.fate_in = Some((more - 1, fate));
+                running.fate
+            }
+            None => running.fate,
+        };
+        let response = match fate {
             Fate::Arrives => self.execute(&request),
             Fate::ResponseLost => {
                 self.execute(&request);
@@ -523,24 +555,48 @@ impl World {
     /// Reconciles all objects as they are due, with a pause in which Atlas makes a step, so often.
     pub(crate) fn live(&mut self, replica: usize, rounds: u32, pause: u64) {
         for _ in 0..rounds {
+            if self.stopped.is_some() {
+                return;
+            }
             self.sleep(pause);
             self.atlas.tick();
             for key in self.api.objects.keys().cloned().collect::<Vec<_>>() {
                 if let Some(running) = self.begin_if_due(replica, &key) {
-                    self.finish(running);
+                    self.drive(running);
                 }
+            }
+        }
+    }
+
+    /// Goes on with a reconcile that was stopped: a request that comes next was withheld meanwhile, if it is too late for it.
+    pub(crate) fn finish_late(&mut self, mut running: Running) {
+        while word(&running.effect) != "done" {
+            let is_late = matches!(&running.effect, Effect::Call { call, .. }
+                if self.now.saturating_sub(call.claimed.boot) + Duration::from_millis(2) >= Times::default().create_deadline);
+            if is_late {
+                let fault = Fault::new(FaultKind::Unavailable, "too late");
+                self.answer(&mut running, CallResponse::Refused(fault));
+            } else {
+                self.step(&mut running);
             }
         }
     }
 
     /// Reconciles all objects until everything is at rest, and sees to it that nothing is written any more.
     pub(crate) fn come_to_rest(&mut self, replica: usize) {
+        self.come_to_rest_for(replica, 20);
+    }
+
+    /// The same, over so many rounds of polls. If a reconcile is stopped, it ends.
+    pub(crate) fn come_to_rest_for(&mut self, replica: usize, quiet: u32) {
         self.live(replica, 40, 20);
-        self.live(replica, 5, 13 * 60);
+        self.live(replica, 3, 13 * 60);
         let (writes, requests) = (self.api.writes.len(), self.atlas.requests);
-        self.live(replica, 20, 13 * 60);
-        assert_eq!(self.api.writes[writes..], [], "it writes for ever");
-        assert_eq!(self.atlas.requests, requests, "it sends requests for ever");
+        self.live(replica, quiet, 13 * 60);
+        if self.stopped.is_none() {
+            assert_eq!(self.api.writes[writes..], [], "it writes for ever");
+            assert_eq!(self.atlas.requests, requests, "it sends requests for ever");
+        }
     }
 
     pub(crate) fn object(&self, key: &ObjectKey) -> &PrivateObject {

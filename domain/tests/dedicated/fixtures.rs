@@ -1,0 +1,141 @@
+//! What a reconcile has observed, made by hand.
+
+use std::time::Duration;
+
+use domain::access::CredentialsInUse;
+use domain::claim::Nonce;
+use domain::dedicated::claim::{ClaimReading, Target};
+use domain::dedicated::endpoint::{ConnectionStatus, RegisteredEndpoint};
+use domain::dedicated::life::{Entry, Life, Provenance};
+use domain::dedicated::names::{Others, Rivalry};
+use domain::dedicated::observed::{
+    Attempt, AttemptOutcome, Listing, MemorySnapshot, Object, Observed, ServiceRef, Shown, Subject,
+};
+use domain::dedicated::service::{EndpointService, ServiceId, ServiceStatus, ServiceTarget};
+use domain::reference::VpcEndpoint;
+use domain::status::Reported;
+use domain::times::Times;
+
+use crate::objects::ObjectKey;
+use crate::world::{cloud_id, pe, pes, rules, service_key};
+
+pub(crate) const LONG: Duration = Duration::from_hours(1);
+
+pub(crate) fn service_id(number: u32) -> ServiceId {
+    format!("{number:024x}").parse().unwrap()
+}
+
+/// The life of service `number`.
+pub(crate) fn of_service(number: u32) -> Life {
+    Life { service: service_id(number), endpoint: None }
+}
+
+/// The life of endpoint `number` at service 1.
+pub(crate) fn of_endpoint(number: u32) -> Life {
+    Life { service: service_id(1), endpoint: Some(cloud_id(number)) }
+}
+
+pub(crate) fn nonce(number: u8) -> Nonce {
+    Nonce::from_random([number; 16])
+}
+
+pub(crate) fn entry(life: Life, provenance: Provenance) -> Entry {
+    Entry { life, provenance }
+}
+
+/// Service `number` as Atlas shows it, with these endpoints.
+pub(crate) fn shown_service(number: u32, status: ServiceStatus, endpoints: &[u32]) -> EndpointService {
+    EndpointService {
+        id: service_id(number),
+        region: Some(service_key().region),
+        status,
+        error_message: None,
+        endpoint_ids: endpoints.iter().map(|id| cloud_id(*id).as_str().to_owned()).collect(),
+        target: ServiceTarget::Aws {
+            endpoint_service_name: Some(format!("vpce-svc-{number}")),
+            supported_remote_regions: Vec::new(),
+        },
+    }
+}
+
+/// Endpoint `number` as Atlas shows it.
+pub(crate) fn shown_endpoint(number: u32, status: ConnectionStatus) -> RegisteredEndpoint {
+    let is_delete_requested = status == ConnectionStatus::Deleting;
+    RegisteredEndpoint { id: cloud_id(number), status, is_delete_requested, error_message: None }
+}
+
+fn observed(key: &ObjectKey, subject: Subject) -> Observed {
+    Observed {
+        object: Object {
+            token: key.token(),
+            uid: "uid-1".to_owned(),
+            is_deleting: false,
+            finalizer: true,
+            claim: ClaimReading::Absent,
+            settled: None,
+            entries: Vec::new(),
+            reported: Reported::default(),
+        },
+        spec: Ok(rules()),
+        subject,
+        credentials: CredentialsInUse::Own,
+        listing: Listing::Fetched(Shown::default()),
+        others: Others { is_current: true, ..Others::default() },
+        memory: MemorySnapshot { recorded: LONG, ..MemorySnapshot::default() },
+        times: Times::default(),
+    }
+}
+
+/// The object of the service, with nothing in Atlas.
+pub(crate) fn service() -> Observed {
+    observed(&pes("s"), Subject::Service(service_key()))
+}
+
+/// The object of endpoint 1 at service 1, which is available and has no endpoint.
+pub(crate) fn endpoint() -> Observed {
+    let id = format!("vpce-{}", 1).parse().unwrap();
+    let service = ServiceRef::Object {
+        object: "PrivateEndpointService team-a/s".to_owned(),
+        key: service_key(),
+        recorded: Some(service_id(1)),
+    };
+    let subject = Subject::Endpoint { service, endpoint: VpcEndpoint::Declared(id) };
+    let mut o = observed(&pe("e"), subject);
+    show(&mut o, &[]);
+    o
+}
+
+/// Atlas shows the service.
+pub(crate) fn show_service(o: &mut Observed, status: ServiceStatus) {
+    o.listing = Listing::Fetched(Shown { services: vec![shown_service(1, status, &[])], ..Shown::default() });
+}
+
+/// Atlas shows service 1, and these endpoints.
+pub(crate) fn show(o: &mut Observed, endpoints: &[(u32, ConnectionStatus)]) {
+    let ids: Vec<_> = endpoints.iter().map(|(id, _)| *id).collect();
+    let read = |(id, status): &(u32, ConnectionStatus)| {
+        (of_endpoint(*id), Ok(Some(shown_endpoint(*id, status.clone()))))
+    };
+    o.listing = Listing::Fetched(Shown {
+        services: vec![shown_service(1, ServiceStatus::Available, &ids)],
+        endpoints: endpoints.iter().map(read).collect(),
+        ..Shown::default()
+    });
+}
+
+/// The status records this life.
+pub(crate) fn record(o: &mut Observed, life: Life, provenance: Provenance) {
+    o.object.entries.push(entry(life, provenance));
+}
+
+/// Others name the life that the status records so.
+pub(crate) fn rival(o: &mut Observed, life: Life, rivalry: Rivalry) {
+    o.others.recorded.push((life, rivalry));
+}
+
+/// The object carries claim 1, of this age and outcome.
+pub(crate) fn claim(o: &mut Observed, target: &Target, age: Duration, outcome: AttemptOutcome) {
+    o.object.claim = ClaimReading::Ours { nonce: nonce(1), target: target.clone() };
+    o.others.claim = Some(nonce(1));
+    o.memory.attempts.push(Attempt { nonce: nonce(1), target: Some(target.clone()), age, outcome });
+}

@@ -1,0 +1,146 @@
+//! Defects that the rules once had, each in the shortest life that showed it.
+
+use domain::dedicated::life::Life;
+use domain::dedicated::observed::Deletion;
+use domain::status::Reason;
+
+use crate::objects::ObjectKey;
+use crate::world::*;
+
+const AVAILABLE: Option<(bool, Reason)> = Some((true, Reason::Available));
+
+fn registered() -> (World, ObjectKey) {
+    let (mut world, endpoint) = World::with_endpoint();
+    world.rounds(A, &[&endpoint], 4, 10);
+    assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
+    (world, endpoint)
+}
+
+fn finish_deletion(world: &mut World, key: &ObjectKey) {
+    world.api.delete(key);
+    world.rounds(A, &[key], 5, 10);
+    world.atlas.thaw();
+    world.rounds(A, &[key], 60, 10);
+    assert!(!world.api.objects.contains_key(key));
+}
+
+#[test]
+fn an_adopted_endpoint_that_is_registered_again_is_created() {
+    let (mut world, endpoint) = World::with_endpoint();
+    let life = world.endpoint_life(1);
+    world.atlas.register_by_hand(&life);
+    world.rounds(A, &[&endpoint], 20, 10);
+    assert_eq!(world.object(&endpoint).provenances(), ["Adopted"]);
+    world.atlas.remove_by_hand(&life);
+    world.rounds(A, &[&endpoint], 6, 10);
+    assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
+    assert_eq!(world.object(&endpoint).provenances(), ["Created"]);
+    // Its claim is settled, so nothing has to be waited for.
+    world.api.delete(&endpoint);
+    world.rounds(A, &[&endpoint], 4, 10);
+    assert!(world.api.objects.is_empty());
+    world.assert_no_endpoint();
+}
+
+#[test]
+fn a_response_to_an_earlier_delete_does_not_end_the_next_life() {
+    let (mut world, endpoint) = registered();
+    world.declare(&endpoint, 2);
+    world.rounds(A, &[&endpoint], 2, 10);
+    assert_eq!(world.object(&endpoint).status.entries.len(), 2, "it waits until the first is gone");
+    world.declare(&endpoint, 1);
+    world.rounds(A, &[&endpoint], 1, 10);
+    world.atlas.freeze();
+    world.rounds(A, &[&endpoint], 20, 10);
+    assert!(world.atlas.has(&world.endpoint_life(1)));
+    finish_deletion(&mut world, &endpoint);
+    world.assert_no_endpoint();
+}
+
+#[test]
+fn an_earlier_delete_of_unknown_outcome_does_not_end_the_next_life() {
+    let (mut world, endpoint) = registered();
+    world.declare(&endpoint, 2);
+    world.reconcile(A, &endpoint);
+    world.atlas.tick();
+    world.fate = Fate::ResponseLost;
+    world.reconcile(A, &endpoint);
+    world.fate = Fate::Arrives;
+    world.rounds(A, &[&endpoint], 30, 10);
+    assert_eq!(world.object(&endpoint).status.entries.len(), 1, "the first is forgotten");
+    world.atlas.freeze();
+    world.declare(&endpoint, 1);
+    world.reconcile(A, &endpoint);
+    assert!(world.atlas.has(&world.endpoint_life(1)));
+    finish_deletion(&mut world, &endpoint);
+    world.assert_no_endpoint();
+}
+
+#[test]
+fn an_endpoint_that_is_registered_again_has_time_to_be_listed_again() {
+    let (mut world, endpoint) = registered();
+    world.rounds(A, &[&endpoint], 20, 10);
+    let life = world.endpoint_life(1);
+    world.atlas.remove_by_hand(&life);
+    world.atlas.freeze();
+    world.rounds(A, &[&endpoint], 4, 10);
+    assert!(world.atlas.has(&life));
+    world.rounds(A, &[&endpoint], 6, 10);
+    assert_eq!(world.atlas.requests, 2, "one POST each");
+}
+
+#[test]
+fn a_former_endpoint_is_not_dropped_and_found_by_turns() {
+    let (mut world, endpoint) = World::with_endpoint();
+    let second = Life { endpoint: Some(cloud_id(2)), ..world.service_life() };
+    world.atlas.register_by_hand(&second);
+    world.api.edit(&endpoint, |object| object.spec.rules.deletion = Some(Deletion::Retain));
+    world.fate = Fate::ResponseLost;
+    world.reconcile(A, &endpoint);
+    world.fate = Fate::Arrives;
+    world.declare(&endpoint, 2);
+    world.rounds(A, &[&endpoint], 40, 10);
+    let records = world.api.writes.iter().filter(|(word, _)| *word == "record").count();
+    // Both are found, and the former one is dropped once the claim is settled.
+    assert_eq!(records, 3);
+    assert_eq!(world.object(&endpoint).status.entries.len(), 1);
+    assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
+}
+
+#[test]
+fn what_is_still_there_long_after_its_delete_is_deleted_again() {
+    let (mut world, service) = World::with_service();
+    world.rounds(A, &[&service], 4, 10);
+    world.atlas.misses = 1;
+    world.api.delete(&service);
+    world.rounds(A, &[&service], 30, 10);
+    assert!(world.api.objects.is_empty());
+    world.assert_no_service();
+}
+
+#[test]
+fn what_a_dropped_reconcile_claimed_is_not_sent_by_the_next() {
+    let (mut world, service) = World::with_service();
+    let mut dropped = world.begin_to(A, &service, "catch up");
+    world.step(&mut dropped);
+    drop(dropped);
+    world.reconcile(A, &service);
+    let claims = world.api.writes.iter().filter(|(word, _)| *word == "claim").count();
+    assert_eq!((claims, world.atlas.requests), (2, 1));
+}
+
+#[test]
+fn what_a_lost_post_registered_is_found_after_the_object_of_its_service_is_gone() {
+    let (mut world, service) = World::with_service();
+    let endpoint = pe("e");
+    world.api.create(&endpoint, endpoint_spec(1));
+    world.rounds(A, &[&service], 3, 10);
+    world.fate = Fate::ResponseLost;
+    world.reconcile(A, &endpoint);
+    world.fate = Fate::Arrives;
+    world.api.delete_by_force(&service);
+    world.rounds(A, &[&endpoint], 30, 10);
+    assert_eq!(world.object(&endpoint).provenances(), ["Unproven"]);
+    finish_deletion(&mut world, &endpoint);
+    world.assert_no_endpoint();
+}
