@@ -12,6 +12,7 @@ mod fixtures;
 mod holes;
 mod liveness;
 mod objects;
+mod properties;
 mod regressions;
 mod tables;
 mod world;
