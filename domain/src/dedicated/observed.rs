@@ -20,7 +20,7 @@ use super::claim::{ClaimReading, Target};
 use super::cluster::ClusterName;
 use super::decision::Doubt;
 use super::endpoint::{CloudEndpointId, RegisteredEndpoint};
-use super::life::{Entry, Life, Sort};
+use super::life::{Entry, Life, Provenance, Sort};
 use super::names::{Others, Rivalry};
 use super::region::Region;
 use super::service::{EndpointService, ProviderServices, ServiceId, ServiceKey};
@@ -320,12 +320,18 @@ impl Observed {
     /// Returns `true` if the object may delete what it recorded so: `deletionPolicy`, or else how it came to it.
     #[must_use]
     pub fn may_delete(&self, entry: &Entry) -> bool {
+        self.may_delete_provenance(entry.provenance)
+    }
+
+    /// Returns `true` if the object may delete what it came to so.
+    #[must_use]
+    pub fn may_delete_provenance(&self, provenance: Provenance) -> bool {
         let Ok(spec) = &self.spec else { return false };
         match spec.deletion {
             _ if spec.observe => false,
             Some(Deletion::Delete) => true,
             Some(Deletion::Retain) => false,
-            None => self.sort().is_deleted_by_default(entry.provenance),
+            None => self.sort().is_deleted_by_default(provenance),
         }
     }
 

@@ -119,9 +119,18 @@ fn provenance(o: &Observed, life: &Life) -> Provenance {
     if is_claimed && !is_answered { Provenance::Unproven } else { Provenance::Adopted }
 }
 
-/// Returns what an open claim aimed at, if the listing shows it and the status does not record it.
+/// Returns the claimed attempt, if no response has settled it. Time settles it, too, but what it aimed at may be there.
+fn unanswered(o: &Observed) -> Option<&Attempt> {
+    let may_have_landed =
+        |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
+    o.claimed().filter(|attempt| {
+        may_have_landed(&attempt.outcome) && o.object.settled.as_ref() != Some(&attempt.nonce)
+    })
+}
+
+/// Returns what an unanswered claim aimed at, if the listing shows it and the status does not record it.
 fn landed(o: &Observed, shown: &Shown, with_deletes: bool) -> Option<Entry> {
-    let attempt = open_attempts(o).find(|attempt| Some(&attempt.nonce) == o.object.claim.nonce())?;
+    let attempt = unanswered(o)?;
     let life = match attempt.target.as_ref()? {
         Target::Create(Some(life)) => life.clone(),
         Target::Create(None) => match &o.subject {

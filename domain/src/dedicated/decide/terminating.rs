@@ -2,12 +2,13 @@
 //!
 //! This file never releases an object while a request of it may still take effect, and never deletes what the object did not record.
 
+use crate::fault::FaultKind;
 use crate::requeue::Requeue;
 
 use super::super::decision::{Decision, Deleting, State, Step};
-use super::super::life::{Entry, Sort};
+use super::super::life::{Entry, Provenance, Sort};
 use super::super::observed::{Listing, Observed, ServiceRef, Shown, Subject};
-use super::{act, delete, landed, record_created, remaining, rest, retained};
+use super::{act, delete, landed, record_created, remaining, rest, retained, unanswered};
 
 pub(super) fn decide(o: &Observed) -> Decision {
     let removing = State::Deleting(Deleting::InProgress);
@@ -38,7 +39,9 @@ pub(super) fn decide(o: &Observed) -> Decision {
     if is_in_use && open.is_none() {
         return rest(State::Deleting(Deleting::InUse(o.others.users.clone())), Requeue::Interval);
     }
-    let Some(entry) = deletable else { return act(Step::Release, removing) };
+    let Some(entry) = deletable else {
+        return look_once_more(o).unwrap_or_else(|| act(Step::Release, removing));
+    };
     if let Some(why) = unreachable(o) {
         return rest(State::Deleting(Deleting::Unreachable(why)), Requeue::Interval);
     }
@@ -69,6 +72,27 @@ fn unreachable(o: &Observed) -> Option<String> {
 fn record_landed(o: &Observed, shown: &Shown) -> Option<Decision> {
     let entry = landed(o, shown, true).filter(|entry| o.may_delete(entry))?;
     Some(act(Step::Record(entry, None), State::Deleting(Deleting::InProgress)))
+}
+
+/// Looks for what an unanswered claim aimed at, now that it can no longer land: the last listing may be from before it did. Nobody waits
+/// for credentials for that.
+fn look_once_more(o: &Observed) -> Option<Decision> {
+    let target = unanswered(o)?.target.as_ref()?;
+    let is_recorded = match target.life() {
+        Some(life) => o.entry(life).is_some(),
+        None => !o.object.entries.is_empty(),
+    };
+    if is_recorded || !o.may_delete_provenance(Provenance::Unproven) || unreachable(o).is_some() {
+        return None;
+    }
+    match &o.listing {
+        Listing::NotFetched => Some(act(Step::List, State::Deleting(Deleting::InProgress))),
+        Listing::Failed(fault) if matches!(fault.kind, FaultKind::Unavailable | FaultKind::RateLimited) => {
+            Some(rest(State::Deleting(Deleting::Failed(fault.clone())), Requeue::after_fault(fault)))
+        }
+        Listing::Failed(_) => None,
+        Listing::Fetched(shown) => record_landed(o, shown),
+    }
 }
 
 fn remove(o: &Observed, shown: &Shown, entry: &Entry) -> Decision {
