@@ -15,4 +15,5 @@ mod objects;
 mod properties;
 mod regressions;
 mod tables;
+mod walks;
 mod world;

@@ -28,7 +28,7 @@ use crate::world::service_key;
 const CASES: u64 = 150_000;
 
 /// Bytes that are the same each time.
-fn bytes(seed: u64) -> Vec<u8> {
+pub(crate) fn bytes(seed: u64, number: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -36,7 +36,7 @@ fn bytes(seed: u64) -> Vec<u8> {
         state ^= state << 17;
         state.to_le_bytes()[3]
     };
-    (0..160).map(|_| next()).collect()
+    (0..number).map(|_| next()).collect()
 }
 
 fn age(draw: &mut Draw<'_>) -> Duration {
@@ -366,7 +366,7 @@ fn shows_declared(o: &Observed) -> bool {
 fn decide_obeys_the_protocol_whatever_is_observed() {
     let mut steps = BTreeSet::new();
     for seed in 1..=CASES {
-        let drawn = bytes(seed);
+        let drawn = bytes(seed, 160);
         let o = observation(&mut Draw::from(&drawn));
         let decision = decide(&o);
         let wrong = problems(&o, &decision);

@@ -64,6 +64,8 @@ pub(crate) struct Running {
     effect: WorldEffect,
     /// The length of Atlas' log at the claim.
     claimed: usize,
+    /// The objects when the watches had caught up.
+    known: Option<BTreeMap<ObjectKey, PrivateObject>>,
     pub(crate) fate: Fate,
 }
 
@@ -75,6 +77,8 @@ pub(crate) struct World {
     pub(crate) replicas: Vec<Replica>,
     /// The requests that travel.
     pub(crate) travelling: Vec<Request>,
+    /// When those that travel are executed at the latest.
+    latest: Vec<Duration>,
     /// What becomes of the requests of new reconciles.
     pub(crate) fate: Fate,
     /// Atlas responds to no listing.
@@ -85,8 +89,13 @@ pub(crate) struct World {
     pub(crate) stopped: Option<Running>,
     /// How many more requests are sent before one has this fate.
     pub(crate) fate_in: Option<(u32, Fate)>,
-    nonces: u8,
+    /// Somebody else removes at any time what is there.
+    pub(crate) has_foreigners: bool,
+    nonces: u32,
 }
+
+/// How long a request may travel: T and S.
+const TRAVEL: Duration = Duration::from_secs(90);
 
 pub(crate) const A: usize = 0;
 pub(crate) const B: usize = 1;
@@ -152,7 +161,23 @@ pub(crate) fn word(effect: &WorldEffect) -> &'static str {
     }
 }
 
+impl Running {
+    pub(crate) fn is_in(&self, replica: usize) -> bool {
+        self.replica == replica
+    }
+
+    pub(crate) fn is_of(&self, replica: usize, key: &ObjectKey) -> bool {
+        self.is_in(replica) && self.key == *key
+    }
+}
+
 impl World {
+    /// Returns `true` if the watches have shown the object.
+    pub(crate) fn knows(&mut self, replica: usize, key: &ObjectKey) -> bool {
+        self.sync_all();
+        self.replicas[replica].cache.contains_key(key)
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             now: Duration::from_hours(1),
@@ -160,11 +185,13 @@ impl World {
             api: ObjectServer::default(),
             replicas: vec![Replica::default(), Replica::default()],
             travelling: Vec::new(),
+            latest: Vec::new(),
             fate: Fate::default(),
             is_down: false,
             stop_in: None,
             stopped: None,
             fate_in: None,
+            has_foreigners: false,
             nonces: 0,
         }
     }
@@ -173,6 +200,13 @@ impl World {
         self.sync_all();
         self.now += Duration::from_secs(seconds);
         self.sync_all();
+    }
+
+    /// Executes the requests that travel as long as one may.
+    pub(crate) fn land_late(&mut self, pause: u64) {
+        while self.latest.first().is_some_and(|latest| *latest <= self.now + Duration::from_secs(pause)) {
+            self.land();
+        }
     }
 
     fn sync_all(&mut self) {
@@ -237,7 +271,7 @@ impl World {
         };
         let effect = machine.resume(Input::Start, kept, &moment);
         let fate = self.fate;
-        Some(Running { replica, key: key.clone(), machine, effect, claimed: 0, fate })
+        Some(Running { replica, key: key.clone(), machine, effect, claimed: 0, known: None, fate })
     }
 
     /// Begins the reconcile of an object now.
@@ -349,7 +383,9 @@ impl World {
             Effect::GetCredentials(_) => Input::Credentials(Ok(CredentialsInUse::Own)),
             Effect::Begin(_) => {
                 self.nonces += 1;
-                Input::Begun(Some([self.nonces; 16]))
+                let mut random = [0; 16];
+                random[..4].copy_from_slice(&self.nonces.to_le_bytes());
+                Input::Begun(Some(random))
             }
             Effect::List(_) => Input::Listed(Ok(self.list(running))),
             Effect::Read => Input::Read(self.api.read(&key)),
@@ -367,6 +403,7 @@ impl World {
             Effect::Call { call, .. } => self.call(running, &call),
             Effect::CatchUp => {
                 self.sync(running.replica);
+                running.known = Some(self.api.objects.clone());
                 Input::CaughtUp(true)
             }
             Effect::Output(_) | Effect::FindAddress { .. } | Effect::Done(_) => {
@@ -437,7 +474,7 @@ impl World {
                 uncertain()
             }
             Fate::Travels => {
-                self.travelling.push(request);
+                self.travel(request);
                 uncertain()
             }
         };
@@ -448,12 +485,18 @@ impl World {
     pub(crate) fn launch(&mut self, running: &Running) {
         let Effect::Call { call, .. } = &running.effect else { panic!("no request comes next") };
         let request = self.request(running, &call.target.clone());
+        self.travel(request);
+    }
+
+    fn travel(&mut self, request: Request) {
         self.travelling.push(request);
+        self.latest.push(self.now + TRAVEL);
     }
 
     /// Executes the request that travels longest.
     pub(crate) fn land(&mut self) -> CallResponse {
         let request = self.travelling.remove(0);
+        self.latest.remove(0);
         self.execute(&request)
     }
 
@@ -473,7 +516,7 @@ impl World {
             claimed: running.claimed,
             is_permitted: spec.rules.deletion == Some(Deletion::Delete),
         };
-        self.check_sent(object, &request);
+        self.check_sent(object, running.known.as_ref().unwrap(), &request);
         request
     }
 
@@ -487,7 +530,12 @@ impl World {
     }
 
     /// W5 and W7, when a request is sent.
-    fn check_sent(&self, sender: &PrivateObject, request: &Request) {
+    fn check_sent(
+        &self,
+        sender: &PrivateObject,
+        known: &BTreeMap<ObjectKey, PrivateObject>,
+        request: &Request,
+    ) {
         for other in self.travelling.iter().filter(|other| other.sender != request.sender) {
             let same = match (other.target.life(), request.target.life()) {
                 (Some(one), Some(two)) if one.endpoint.is_some() => one.endpoint == two.endpoint,
@@ -499,10 +547,17 @@ impl World {
             assert!(!same, "W5: {request:?} while {other:?} travels");
         }
         let Target::Delete(life) = &request.target else { return };
-        for object in self.api.objects.values() {
+        // What a user creates or changes after that comes too late.
+        for object in known.values().filter(|known| self.api.objects.get(&known.key) == Some(*known)) {
             let names = match (&life.endpoint, object.key.sort()) {
                 (None, Sort::Service) => !object.deleting,
-                (None, Sort::Endpoint) => true,
+                (None, Sort::Endpoint) => {
+                    let refers = match &object.spec.service {
+                        ServiceName::Key(key) => Some(key) == request.key.as_ref(),
+                        ServiceName::Object(service) => *service == sender.key.names,
+                    };
+                    refers || object.status.entries.iter().any(|entry| entry.life.service == life.service)
+                }
                 (Some(id), Sort::Endpoint) => {
                     !object.deleting
                         && object.spec.endpoint.as_ref().map(CloudEndpointId::from).as_ref() == Some(id)
@@ -511,7 +566,7 @@ impl World {
             };
             assert!(!names, "W7: {request:?}, which {:?} names", object.key);
         }
-        if !sender.deleting && !sender.spec.rules.break_before_make {
+        if !sender.deleting && !sender.spec.rules.break_before_make && !self.has_foreigners {
             let declared = sender.spec.endpoint.as_ref().map(CloudEndpointId::from);
             let mut all = self.atlas.services.iter().flat_map(|service| &service.endpoints);
             let is_there =
@@ -527,7 +582,9 @@ impl World {
         let Some(uid) = &request.sender else { return };
         assert!(!self.api.released.contains(uid), "W4: {request:?} after release");
         let Target::Delete(life) = &request.target else { return };
-        assert!(executed.born < request.claimed, "W3: {request:?} hits a later life");
+        // What somebody else created meanwhile under the same URL cannot be told apart.
+        let is_foreign = executed.creator.is_none();
+        assert!(executed.born < request.claimed || is_foreign, "W3: {request:?} hits a later life");
         match &life.endpoint {
             None => {
                 let is_own = executed.creator.as_ref() == Some(uid);
@@ -568,18 +625,25 @@ impl World {
         }
     }
 
-    /// Goes on with a reconcile that was stopped: a request that comes next was withheld meanwhile, if it is too late for it.
+    /// Goes on with a reconcile that was stopped: a request that comes next is withheld, if it is too late for it.
     pub(crate) fn finish_late(&mut self, mut running: Running) {
-        while word(&running.effect) != "done" {
-            let is_late = matches!(&running.effect, Effect::Call { call, .. }
-                if self.now.saturating_sub(call.claimed.boot) + Duration::from_millis(2) >= Times::default().create_deadline);
-            if is_late {
-                let fault = Fault::new(FaultKind::Unavailable, "too late");
-                self.answer(&mut running, CallResponse::Refused(fault));
-            } else {
-                self.step(&mut running);
-            }
+        while self.step_late(&mut running) {}
+    }
+
+    /// Performs the next effect of a reconcile that may have been stopped. Returns `false` if it has ended.
+    pub(crate) fn step_late(&mut self, running: &mut Running) -> bool {
+        let is_late = matches!(&running.effect, Effect::Call { call, .. }
+            if self.now.saturating_sub(call.claimed.boot) + Duration::from_millis(2) >= Times::default().create_deadline);
+        if word(&running.effect) == "done" {
+            return false;
         }
+        if is_late {
+            let fault = Fault::new(FaultKind::Unavailable, "too late");
+            self.answer(running, CallResponse::Refused(fault));
+        } else {
+            self.step(running);
+        }
+        true
     }
 
     /// Reconciles all objects until everything is at rest, and sees to it that nothing is written any more.
