@@ -145,13 +145,10 @@ pub fn is_late(
     deadline: Duration,
     (reported, is_same): (&Reported, bool),
 ) -> bool {
-    match working {
-        Some((known, since)) => *known == stage && *since >= deadline,
-        None => {
-            let stalled = reported.get(ConditionType::Stalled);
-            let is_overdue =
-                stalled.is_some_and(|stalled| stalled.reason == Some(Reason::ProgressDeadlineExceeded));
-            reported.current && is_same && is_overdue
-        }
+    if let Some((known, since)) = working {
+        return *known == stage && *since >= deadline;
     }
+    let stalled = reported.get(ConditionType::Stalled);
+    let is_overdue = stalled.is_some_and(|stalled| stalled.reason == Some(Reason::ProgressDeadlineExceeded));
+    reported.current && is_same && is_overdue
 }

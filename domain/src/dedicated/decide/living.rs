@@ -57,7 +57,7 @@ pub(super) fn decide(o: &Observed) -> Decision {
     }
     match listed(o, |fault| State::ListingFailed(fault.clone()), State::Doubted) {
         Ok(shown) => reconcile(o, spec, shown),
-        Err(decision) => decision,
+        Err(decision) => *decision,
     }
 }
 

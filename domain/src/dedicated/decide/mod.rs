@@ -239,10 +239,10 @@ fn delete(o: &Observed, shown: &Shown, life: &Life, state: impl Fn(Deleting) -> 
 }
 
 /// Returns what is shown, once it was read; before that and after a failure, what to do instead.
-fn listed(o: &Observed, failed: impl Fn(&Fault) -> State, state: State) -> Result<&Shown, Decision> {
+fn listed(o: &Observed, failed: impl Fn(&Fault) -> State, state: State) -> Result<&Shown, Box<Decision>> {
     match &o.listing {
-        Listing::NotFetched => Err(act(Step::List, state)),
-        Listing::Failed(fault) => Err(rest(failed(fault), Requeue::after_fault(fault))),
+        Listing::NotFetched => Err(Box::new(act(Step::List, state))),
+        Listing::Failed(fault) => Err(Box::new(rest(failed(fault), Requeue::after_fault(fault)))),
         Listing::Fetched(shown) => Ok(shown),
     }
 }

@@ -213,7 +213,7 @@ impl<R: DedicatedResource> Reconcile<R> {
         match (awaiting, input) {
             (awaiting, I::Stopped) => self.end_without_result(&awaiting, End::Stopped, around),
             (Awaiting::Starting, I::Start) if self.start.stale => self.call_api(ApiCall::StartOver),
-            (Awaiting::Starting, I::Start) => self.decide(around),
+            (Awaiting::Starting, I::Start) | (Awaiting::CatchingUp, I::CaughtUp(true)) => self.decide(around),
             (Awaiting::Resolving, I::Resolved(Resolution::Found(subject))) => {
                 self.state.resolved(subject, around.kept);
                 self.awaiting = Awaiting::Declaring;
@@ -288,7 +288,6 @@ impl<R: DedicatedResource> Reconcile<R> {
                     Err(failure) => self.not_written(failure, around),
                 }
             }
-            (Awaiting::CatchingUp, I::CaughtUp(true)) => self.decide(around),
             (Awaiting::CatchingUp, I::CaughtUp(false)) => {
                 self.end(End::Changed("the watches did not show the claim in time"), around)
             }
