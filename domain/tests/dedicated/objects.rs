@@ -391,7 +391,7 @@ impl ObjectServer {
                 self.released.push(new.uid.clone());
                 "release"
             }
-            ObjectWrite::OutputName(_) => unreachable!("no output is declared"),
+            ObjectWrite::OutputName(_) => panic!("no output is declared"),
         };
         if new == *stored {
             return Ok(new);

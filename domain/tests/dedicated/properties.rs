@@ -76,7 +76,7 @@ fn fault(draw: &mut Draw<'_>) -> Fault {
 }
 
 fn rivalry(draw: &mut Draw<'_>) -> Rivalry {
-    let named = |draw: &mut Draw<'_>| draw.byte() % 5 == 0;
+    let named = |draw: &mut Draw<'_>| draw.byte().is_multiple_of(5);
     Rivalry {
         older: named(draw).then(|| ("older".to_owned(), draw.bool())),
         busy: named(draw).then_some(Duration::from_secs(1)),
@@ -92,7 +92,7 @@ fn listing(draw: &mut Draw<'_>, sort: Sort) -> Listing {
     }
     let mut shown = Shown::default();
     for number in [1, 2] {
-        if draw.byte() % 3 == 0 {
+        if draw.byte().is_multiple_of(3) {
             continue;
         }
         let status = draw.one_of(&[
@@ -102,7 +102,7 @@ fn listing(draw: &mut Draw<'_>, sort: Sort) -> Listing {
             ServiceStatus::Deleting,
             ServiceStatus::Failed,
         ]);
-        let ids: Vec<_> = [1, 2].into_iter().filter(|_| draw.byte() % 3 == 0).collect();
+        let ids: Vec<_> = [1, 2].into_iter().filter(|_| draw.byte().is_multiple_of(3)).collect();
         for id in ids.iter().filter(|_| sort == Sort::Endpoint) {
             let life = Life { service: service_id(number), ..of_endpoint(*id) };
             let read = match draw.byte() % 8 {
@@ -167,7 +167,7 @@ fn observation(draw: &mut Draw<'_>) -> Observed {
     o.subject = subject(draw, sort);
     o.listing = listing(draw, sort);
     o.object.is_deleting = draw.bool();
-    o.object.finalizer = draw.byte() % 4 != 0;
+    o.object.finalizer = !draw.byte().is_multiple_of(4);
     for _ in 0..draw.one_of(&[0, 1, 1, 2, 3]) {
         let life = life(draw, sort);
         let is_new = o.object.entries.iter().all(|known| known.life != life);
@@ -178,11 +178,11 @@ fn observation(draw: &mut Draw<'_>) -> Observed {
     if let Ok(spec) = &mut o.spec {
         spec.adopt = draw.one_of(&[Adopt::IfExists, Adopt::IfExists, Adopt::Never, Adopt::Only]);
         spec.deletion = draw.one_of(&[None, None, Some(Deletion::Delete), Some(Deletion::Retain)]);
-        spec.observe = draw.byte() % 8 == 0;
-        spec.suspend = draw.byte() % 8 == 0;
+        spec.observe = draw.byte().is_multiple_of(8);
+        spec.suspend = draw.byte().is_multiple_of(8);
         spec.break_before_make = draw.bool();
     }
-    if draw.byte() % 32 == 0 {
+    if draw.byte().is_multiple_of(32) {
         o.spec = Err("invalid".to_owned());
     }
     let claimed = target(draw, sort);
@@ -198,19 +198,20 @@ fn observation(draw: &mut Draw<'_>) -> Observed {
             claim(&mut o, &claimed, age, outcome);
         }
     }
-    if draw.byte() % 4 == 0 {
+    if draw.byte().is_multiple_of(4) {
         let (target, age) = (target(draw, sort), age(draw));
         let outcome = outcome(draw, &target, sort);
         o.memory.attempts.push(Attempt { nonce: nonce(2), target: Some(target), age, outcome });
     }
     o.object.settled = draw.one_of(&[None, None, Some(1), Some(2)]).map(nonce);
-    o.others.is_current = draw.byte() % 8 != 0;
-    o.others.is_deleting = o.object.is_deleting != (draw.byte() % 8 == 0);
-    o.others.claim = if draw.byte() % 8 == 0 { Some(nonce(3)) } else { o.object.claim.nonce().cloned() };
+    o.others.is_current = !draw.byte().is_multiple_of(8);
+    o.others.is_deleting = o.object.is_deleting != draw.byte().is_multiple_of(8);
+    o.others.claim =
+        if draw.byte().is_multiple_of(8) { Some(nonce(3)) } else { o.object.claim.nonce().cloned() };
     o.others.declared = rivalry(draw);
     let lives: Vec<_> = o.object.entries.iter().map(|entry| entry.life.clone()).collect();
     o.others.recorded = lives.into_iter().map(|life| (life, rivalry(draw))).collect();
-    if sort == Sort::Service && draw.byte() % 4 == 0 {
+    if sort == Sort::Service && draw.byte().is_multiple_of(4) {
         o.others.users = vec!["team-a/e".to_owned()];
     }
     o.memory.recorded = age(draw);
@@ -229,7 +230,7 @@ fn observation(draw: &mut Draw<'_>) -> Observed {
         o.object.reported.conditions = vec![ReportedCondition { kind, status: draw.bool(), reason, message }];
         o.object.reported.current = draw.bool();
     }
-    if draw.byte() % 16 == 0 && o.object.is_deleting {
+    if draw.byte().is_multiple_of(16) && o.object.is_deleting {
         o.credentials = CredentialsInUse::Remembered(fault(draw));
     }
     o

@@ -223,16 +223,13 @@ impl World {
         let Replica { names, kept, cache, shown, .. } = &mut self.replicas[replica];
         for (key, object) in &self.api.events[*shown..] {
             let (sort, token) = (key.sort(), key.token());
-            let affected = match object {
-                Some(object) => {
-                    cache.insert(key.clone(), object.clone());
-                    names.record(sort, &token, object.as_named(), now);
-                    names.affected(sort, &token)
-                }
-                None => {
-                    cache.remove(key);
-                    names.remove(sort, &token)
-                }
+            let affected = if let Some(object) = object {
+                cache.insert(key.clone(), object.clone());
+                names.record(sort, &token, object.as_named(), now);
+                names.affected(sort, &token)
+            } else {
+                cache.remove(key);
+                names.remove(sort, &token)
             };
             for (sort, other) in affected {
                 let other = ObjectKey::new(sort, &other.namespace, &other.name);
@@ -304,7 +301,7 @@ impl World {
         while word(&running.effect) != "done" {
             self.step(&mut running);
         }
-        let Effect::Done(done) = running.effect else { unreachable!("it is done") };
+        let Effect::Done(done) = running.effect else { panic!("it is done") };
         done
     }
 
@@ -407,7 +404,7 @@ impl World {
                 Input::CaughtUp(true)
             }
             Effect::Output(_) | Effect::FindAddress { .. } | Effect::Done(_) => {
-                unreachable!("this kind has no such effect")
+                panic!("this kind has no such effect")
             }
         }
     }
