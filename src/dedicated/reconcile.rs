@@ -14,7 +14,7 @@ use domain::dedicated::endpoint::{CloudEndpointId, ConnectionStatus};
 use domain::dedicated::life::Sort;
 use domain::dedicated::names::{Declares, ObjectName, Others, ServiceName};
 use domain::dedicated::observed::Subject;
-use domain::dedicated::reconcile::vocabulary::{AtlasWrite, CallResponse, ClaimWrite, Dedicated, Plan};
+use domain::dedicated::reconcile::vocabulary::{CallResponse, ClaimWrite, ClaimedWrite, Dedicated, Plan};
 use domain::dedicated::service::{ProviderServices, ServiceStatus};
 use domain::rate_limits::Withheld;
 use domain::reconcile::{
@@ -174,7 +174,7 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
     async fn call(
         &self,
         access: &Access<ProviderServices>,
-        AtlasWrite { target, claimed }: AtlasWrite,
+        ClaimedWrite { target, claimed }: ClaimedWrite,
     ) -> (CallResponse, Option<AtlasError>) {
         let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
         let is_create = matches!(target, ClaimTarget::Create(_));

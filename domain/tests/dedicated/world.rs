@@ -16,7 +16,7 @@ use domain::dedicated::life::{Life, Sort};
 use domain::dedicated::names::{Names, ServiceName};
 use domain::dedicated::observed::{Deletion, ServiceRef, Spec, Subject};
 use domain::dedicated::reconcile::Reconcile;
-use domain::dedicated::reconcile::vocabulary::{AtlasWrite, CallResponse, Dedicated, Listed};
+use domain::dedicated::reconcile::vocabulary::{CallResponse, ClaimedWrite, Dedicated, Listed};
 use domain::dedicated::service::{Provider, ProviderServices, ServiceKey, ServiceStatus};
 use domain::fault::{Fault, FaultKind};
 use domain::instant::Stamp;
@@ -450,7 +450,7 @@ impl World {
         }
     }
 
-    fn call(&mut self, running: &Running, call: &AtlasWrite) -> WorldInput {
+    fn call(&mut self, running: &Running, call: &ClaimedWrite) -> WorldInput {
         let sent = self.now;
         let age = sent.saturating_sub(call.claimed.boot);
         assert!(age < Times::default().create_deadline, "D: {call:?} is sent {age:?} after its claim");

@@ -34,7 +34,7 @@ use super::life::Life;
 use super::life::Provenance;
 
 use state::{DedicatedResource, ReconcileState};
-use vocabulary::{AtlasWrite, CallResponse, ClaimWrite, Dedicated, Plan};
+use vocabulary::{CallResponse, ClaimWrite, ClaimedWrite, Dedicated, Plan};
 
 /// More decisions than the longest path through the protocol takes; a reconcile that needs more is in a loop.
 const MAX_DECISIONS: u8 = 24;
@@ -451,7 +451,7 @@ impl<R: DedicatedResource> Reconcile<R> {
             return self.end(End::Changed("the attempt was sent before"), around);
         };
         self.awaiting = Awaiting::Sending(nonce.clone(), target.clone());
-        let call = AtlasWrite { target: target.clone(), claimed };
+        let call = ClaimedWrite { target: target.clone(), claimed };
         Effect::Call { call, retain: self.state.retains_credentials() }
     }
 

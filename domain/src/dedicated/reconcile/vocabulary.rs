@@ -32,7 +32,7 @@ impl<R: Debug> Vocabulary for Dedicated<R> {
     type Listing = Listed;
     type Intent = Target;
     type Claim = Option<ClaimWrite>;
-    type Call = AtlasWrite;
+    type Call = ClaimedWrite;
     type Response = CallResponse;
     type Plan = Plan;
 }
@@ -75,7 +75,7 @@ pub struct ClaimWrite {
 /// A write to Atlas, sent if at the last moment less than D has passed since `claimed`, the process leads, and the watch shows nothing
 /// that forbids it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AtlasWrite {
+pub struct ClaimedWrite {
     /// What it is to do.
     pub target: Target,
     /// When this process started to claim the attempt.
