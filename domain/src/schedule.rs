@@ -102,8 +102,8 @@ pub enum Basis {
 pub struct ReconcileOutcome<'a> {
     /// The object as the reconcile left it.
     pub object: ObjectVersion,
-    /// Its token.
-    pub token: &'a Token,
+    /// Its token, by which intervals are spread; `None`: they are exact, so that objects share the requests of one.
+    pub token: Option<&'a Token>,
     /// When to reconcile again, by the last decision.
     pub requeue: Requeue,
     /// A hash of what polls wait for: while it changes, they stay frequent.
@@ -302,7 +302,9 @@ impl Schedule {
             Requeue::OnChange => None,
             Requeue::Poll => Some(backoff::poll(self.polls, pace.poll_min, pace.poll_max)),
             Requeue::Await => Some(pace.poll_max),
-            Requeue::Interval => Some(backoff::spread(pace.interval, steady_jitter(token))),
+            Requeue::Interval => Some(
+                token.map_or(pace.interval, |token| backoff::spread(pace.interval, steady_jitter(token))),
+            ),
             Requeue::After(delay) => Some(delay),
             Requeue::Retry(least) => Some(backoff::retry(self.failures.saturating_sub(1), jitter).max(least)),
         };

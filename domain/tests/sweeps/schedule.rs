@@ -31,7 +31,8 @@ fn finish_of(
     now: Duration,
 ) -> Duration {
     let progress = reported(status, reason).progress();
-    let outcome = ReconcileOutcome { object: OBJECT, token, requeue, progress, basis, latest: None };
+    let outcome =
+        ReconcileOutcome { object: OBJECT, token: Some(token), requeue, progress, basis, latest: None };
     schedule.finished(&outcome, PACE, 0.5, now).unwrap()
 }
 

@@ -312,7 +312,7 @@ impl ScheduleHistory {
         ]);
         let latest = draw.maybe(|draw| secs(draw.one_of(&[60, 300])));
         let (progress, token) = (u64::from(draw.byte() % 3), token());
-        let outcome = ReconcileOutcome { object, token: &token, requeue, progress, basis, latest };
+        let outcome = ReconcileOutcome { object, token: Some(&token), requeue, progress, basis, latest };
         let delay = self.schedule.finished(&outcome, PACE, 0.5, self.now);
         let base = if let Basis::Listing(sent) = basis { sent } else { self.now };
         let due = delay.map(|delay| self.now + delay);

@@ -593,7 +593,7 @@ impl<R: DedicatedResource> Reconcile<R> {
         };
         let outcome = ReconcileOutcome {
             object: self.object().version(),
-            token: &observed.object.token,
+            token: None,
             requeue: decision.requeue,
             progress: progress(decision.requeue, &decision.state),
             basis: self.state.basis(),

@@ -335,7 +335,7 @@ impl<R: CustomResource> Reconcile<R> {
         };
         let outcome = ReconcileOutcome {
             object: self.object().version(),
-            token: &observed.object.token,
+            token: Some(&observed.object.token),
             requeue: decision.requeue,
             progress: report.progress(),
             basis: self.state.basis(),
