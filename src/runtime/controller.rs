@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use kube::runtime::controller::{Action, Config, Error, applier};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
@@ -78,11 +78,25 @@ pub(crate) async fn run<K: Kind, Reconcile>(
     let error_policy = |_, error: &Infallible, _| match *error {};
     let (context, config) = (Arc::new(()), Config::default());
     let mut finished = pin!(applier(reconciler, error_policy, context, store.clone(), queue, config));
-    while let Some(ended) = finished.next().await {
-        if let Err(Error::ObjectNotFound(object)) = ended {
-            let name = ObjectRef::new(&object.name).within(object.namespace.as_deref().unwrap_or_default());
-            admission.withdraw(&name);
+    let drained = async {
+        while let Some(ended) = finished.next().await {
+            if let Err(Error::ObjectNotFound(object)) = ended {
+                let name =
+                    ObjectRef::new(&object.name).within(object.namespace.as_deref().unwrap_or_default());
+                admission.withdraw(&name);
+            }
         }
+    };
+    // It starts nothing before the store is complete, and then never learns that it has nothing to wait for.
+    let never_started = async {
+        work.ended().await;
+        if store.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = drained => {}
+        () = never_started => {}
     }
 }
 

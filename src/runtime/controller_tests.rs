@@ -258,3 +258,15 @@ async fn a_shutdown_waits_for_running_reconciles_and_begins_none() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_amid_the_first_listing_waits_for_nothing() {
+    beside(async |harness| {
+        harness.send(vec![Event::Init, Event::InitApply(object("orders", 1))]).await;
+        harness.work.end();
+        a_moment().await;
+        assert!(harness.ended.get());
+        assert!(harness.reconciled("orders").is_empty());
+    })
+    .await;
+}

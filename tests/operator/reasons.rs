@@ -82,6 +82,41 @@ pub(crate) const ROWS: &[FaultRow] = &[
     },
 ];
 
+/// The reasons that only the kinds of dedicated clusters have: `tests/dedicated` reaches them.
+const OF_DEDICATED_CLUSTERS: [Reason; 14] = [
+    Initiating,
+    Rejected,
+    Replacing,
+    AwaitingConnectionString,
+    ServiceNotFound,
+    ServiceNotReady,
+    ServiceRefNotAllowed,
+    ServiceLost,
+    ServiceExists,
+    EndpointExists,
+    BeingRemoved,
+    Conflict,
+    InUse,
+    EndpointsAttached,
+];
+
+/// Returns `true` for the events that only those kinds have.
+fn is_of_dedicated_clusters(event: EventReason) -> bool {
+    use EventReason as E;
+    let of_actions = [
+        E::ServiceCreated,
+        E::ServiceAdopted,
+        E::ServiceAvailable,
+        E::ServiceDeleted,
+        E::ServiceRetained,
+        E::ServiceReplaced,
+        E::EndpointRegistered,
+        E::EndpointRemoved,
+        E::LastEndpointRemoved,
+    ];
+    of_actions.contains(&event) || OF_DEDICATED_CLUSTERS.iter().any(|reason| reason.warning() == Some(event))
+}
+
 /// What a message of this reason must contain (all of them; see [`check`] for the placeholders in braces), and the next
 /// steps of which it must contain at least one.
 #[rustfmt::skip]
@@ -181,7 +216,8 @@ fn every_reason_is_reached_by_a_row() {
         .flat_map(|row| row.says.iter().chain(row.then))
         .map(|Says(_, _, reason, _)| *reason)
         .collect();
-    let missing: Vec<_> = Reason::ALL.iter().filter(|reason| !reached.contains(reason)).collect();
+    let of_first_kind = Reason::ALL.iter().filter(|reason| !OF_DEDICATED_CLUSTERS.contains(reason));
+    let missing: Vec<_> = of_first_kind.filter(|reason| !reached.contains(reason)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
@@ -193,8 +229,8 @@ fn every_event_is_published_in_a_row() {
     // (`unreadable.rs`).
     let elsewhere = [EventReason::NotWatched, EventReason::ObjectUnreadable];
     let published: BTreeSet<_> = published.into_iter().chain(elsewhere).collect();
-    let missing: Vec<_> = EventReason::ALL
-        .iter()
+    let of_first_kind = EventReason::ALL.iter().filter(|reason| !is_of_dedicated_clusters(**reason));
+    let missing: Vec<_> = of_first_kind
         .filter(|reason| !published.contains(reason) && !crate::reports::EVENTS.contains(reason))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -1,9 +1,18 @@
 //! Listings and watches that get no response: the operator recovers within a minute, and is not ready meanwhile.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
-use serde_json::json;
-use test_support::{Fixture, PATIENCE};
+use atlas_simulator::DEFAULT_PROJECT;
+use kube::api::PostParams;
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use spe_operator::endpoint::crd::PrivateEndpoint;
+use spe_operator::endpoint_service::crd::PrivateEndpointService;
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 use testbed::{Action, Exchange, Process, Proxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -131,8 +140,30 @@ async fn an_operator_whose_watches_open_and_bring_nothing_is_not_ready() {
     proxies.cluster.close_watches();
     until_readyz(&operator, "watch: no data arrived on the watch").await;
     proxies.recording.forget_plan();
+    // Each kind has a watch of its own, and one without a change brings nothing for longer than that.
     fixture.request_reconcile("orders", "1").await;
+    let service =
+        json!({"projectId": DEFAULT_PROJECT, "provider": "AWS", "region": "US_EAST_1", "suspend": true});
+    let endpoint = json!({"serviceRef": {"name": "main"}, "aws": {"id": VPC_ENDPOINT}, "suspend": true});
+    create::<PrivateEndpointService>(&fixture, service).await;
+    create::<PrivateEndpoint>(&fixture, endpoint).await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
+}
+
+/// Creates an object of another kind.
+async fn create<K>(fixture: &Fixture, spec: Value)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Serialize
+        + DeserializeOwned
+        + Clone
+        + Debug,
+{
+    let client = fixture.control_plane.client().await.unwrap();
+    let objects: Api<K> = Api::namespaced(client, &fixture.namespace);
+    let (api_version, kind) = (K::api_version(&()), K::kind(&()));
+    let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "main"}, "spec": spec});
+    objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
 }
 
 #[tokio::test]

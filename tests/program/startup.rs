@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
 use serde_json::{Value, json};
-use spe_operator::serverless::crd;
+use spe_operator::app::definitions::definitions;
 use testbed::{ControlPlane, Process, Signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -159,7 +159,9 @@ async fn a_missing_crd_is_waited_for_and_a_missing_right_ends_the_program() {
     let metrics = get(&address, "/metrics").await.1;
     assert!(metrics.contains("\natlas_spe_not_ready{waits_for=\"crd\"} 1\n"), "{metrics}");
     waiting.wait_for_line("the CustomResourceDefinition is not installed", PATIENCE).await.unwrap();
-    control_plane.install_crd(&crd::crd()).await.unwrap();
+    for definition in definitions() {
+        control_plane.install_crd(&definition).await.unwrap();
+    }
     until(&address, "/readyz", |status, body| status == 200 && body == "ok\n").await;
     assert!(!get(&address, "/metrics").await.1.contains("atlas_spe_not_ready{"));
     waiting.wait_for_line("the custom resource is served", PATIENCE).await.unwrap();

@@ -1,7 +1,6 @@
 //! The fixture of a test of dedicated clusters: objects of the kinds `PrivateEndpointService` and `PrivateEndpoint` as JSON, the
 //! user's cloud, and what others do in the same Atlas. Never decides what has to hold: that stands in the tests.
 
-use std::process::Command;
 use std::time::Duration;
 
 use atlas_simulator::{
@@ -16,9 +15,8 @@ use kube::api::{
 };
 use serde_json::{Value, json};
 use testbed::{Process, kinds};
-use tokio::sync::OnceCell;
 
-use crate::{Fixture, PATIENCE, SECRET, program};
+use crate::{Fixture, PATIENCE, SECRET};
 
 /// The cluster whose private connection strings tests want.
 pub const CLUSTER: &str = "orders";
@@ -60,9 +58,7 @@ impl DedicatedFixture {
 
     /// Returns a fixture whose Atlas has this pace.
     pub async fn at_pace(pace: DedicatedPace) -> Self {
-        static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let base = Fixture::new().await;
-        INSTALLED.get_or_init(|| install_definitions(&base)).await;
         base.atlas.configure(|settings| {
             settings.dedicated.pace = pace;
             settings.dedicated.add_cluster(DEFAULT_PROJECT, CLUSTER, &[]);
@@ -373,15 +369,6 @@ pub fn is_condition(object: &Value, kind: &str, status: &str, reason: &str) -> b
 #[track_caller]
 pub fn assert_condition_of(object: &Value, kind: &str, status: &str, reason: &str) {
     assert!(is_condition(object, kind, status, reason), "{kind}: {:#}", object["status"]);
-}
-
-/// Installs every definition that the program prints.
-async fn install_definitions(base: &Fixture) {
-    let printed = Command::new(program()).arg("crd").output().unwrap();
-    let text = String::from_utf8(printed.stdout).unwrap();
-    for definition in text.split("---\n").filter(|definition| !definition.trim().is_empty()) {
-        base.control_plane.install_crd_yaml(definition).await.unwrap();
-    }
 }
 
 fn merged(mut spec: Value, fields: &Value) -> Value {

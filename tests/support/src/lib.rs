@@ -27,7 +27,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
-use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
+use spe_operator::app::definitions::definitions;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use testbed::{ControlPlane, Process, Proxy, Recording, SHORT_TIMES};
 use tokio::sync::OnceCell;
 
@@ -67,7 +68,13 @@ impl Fixture {
     pub async fn at_pace(pace: Pace) -> Self {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let control_plane = testbed::control_plane().await.unwrap();
-        INSTALLED.get_or_init(|| async { control_plane.install_crd(&crd::crd()).await.unwrap() }).await;
+        INSTALLED
+            .get_or_init(|| async {
+                for definition in definitions() {
+                    control_plane.install_crd(&definition).await.unwrap();
+                }
+            })
+            .await;
         let namespace = control_plane.create_namespace("operator").await.unwrap();
         let client = control_plane.client().await.unwrap();
         let fixture = Self {
