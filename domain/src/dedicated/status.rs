@@ -145,7 +145,8 @@ fn settled(o: &Observed, decision: &Decision) -> Option<Nonce> {
         AttemptOutcome::Unknown => {
             let is_recorded = match &attempt.target {
                 Some(Target::Create(Some(life))) => o.entry(life).is_some(),
-                Some(Target::Create(None)) => !o.object.entries.is_empty(),
+                // The entry may be of an earlier life.
+                Some(Target::Create(None)) => is_declared_recorded(o),
                 Some(Target::Delete(_)) | None => true,
             };
             is_recorded && attempt.age >= o.times.uncertainty
@@ -154,6 +155,13 @@ fn settled(o: &Observed, decision: &Decision) -> Option<Nonce> {
     });
     let nonce = o.object.claim.nonce().filter(|_| is_settled).cloned();
     nonce.or_else(|| o.object.settled.clone())
+}
+
+/// Returns `true` if what Atlas shows of the declared service is recorded.
+fn is_declared_recorded(o: &Observed) -> bool {
+    let Listing::Fetched(shown) = &o.listing else { return false };
+    declared_service(o, shown)
+        .is_some_and(|service| o.entry(&Life { service: service.id.clone(), endpoint: None }).is_some())
 }
 
 fn fields(o: &Observed, state: &State) -> Fields {
@@ -642,11 +650,13 @@ fn details(o: &Observed, state: &State, summary: &Summary) -> Vec<Condition> {
     all
 }
 
-/// Returns the service that an endpoint refers to, if the listing shows it.
+/// Returns the service that the object declares or refers to, if the listing shows it.
 fn declared_service<'a>(o: &Observed, shown: &'a Shown) -> Option<&'a EndpointService> {
     use super::observed::{ServiceRef, Subject};
     match &o.subject {
-        Subject::Endpoint { service: ServiceRef::Key(key), .. } => shown.service_of(key),
+        Subject::Service(key) | Subject::Endpoint { service: ServiceRef::Key(key), .. } => {
+            shown.service_of(key)
+        }
         Subject::Endpoint { service: ServiceRef::Object { recorded: Some(id), .. }, .. } => shown.service(id),
         _ => None,
     }

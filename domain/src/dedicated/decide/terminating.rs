@@ -78,10 +78,7 @@ fn record_landed(o: &Observed, shown: &Shown) -> Option<Decision> {
 /// for credentials for that.
 fn look_once_more(o: &Observed) -> Option<Decision> {
     let target = unanswered(o)?.target.as_ref()?;
-    let is_recorded = match target.life() {
-        Some(life) => o.entry(life).is_some(),
-        None => !o.object.entries.is_empty(),
-    };
+    let is_recorded = target.life().is_some_and(|life| o.entry(life).is_some());
     if is_recorded || !o.may_delete_provenance(Provenance::Unproven) || unreachable(o).is_some() {
         return None;
     }
