@@ -144,3 +144,38 @@ fn what_a_lost_post_registered_is_found_after_the_object_of_its_service_is_gone(
     finish_deletion(&mut world, &endpoint);
     world.assert_no_endpoint();
 }
+
+#[test]
+fn an_entry_of_an_earlier_life_does_not_settle_the_next_post() {
+    let (mut world, service) = World::with_service();
+    world.api.edit(&service, |object| object.spec.rules.deletion = Some(Deletion::Delete));
+    world.rounds(A, &[&service], 20, 10);
+    let life = world.service_life();
+    world.atlas.remove_by_hand(&life);
+    world.fate = Fate::Travels;
+    world.rounds(A, &[&service], 4, 10);
+    world.fate = Fate::Arrives;
+    world.land();
+    world.api.delete(&service);
+    // Atlas is down until the request can no longer take effect.
+    world.is_down = true;
+    world.rounds(A, &[&service], 30, 10);
+    world.is_down = false;
+    world.rounds(A, &[&service], 10, 10);
+    assert!(world.api.objects.is_empty());
+    world.assert_no_service();
+}
+
+#[test]
+fn what_landed_while_nobody_looked_is_found_before_the_release() {
+    let (mut world, endpoint) = World::with_endpoint();
+    world.fate = Fate::Travels;
+    world.reconcile(A, &endpoint);
+    world.fate = Fate::Arrives;
+    world.land();
+    world.api.delete(&endpoint);
+    world.sleep(300);
+    world.rounds(A, &[&endpoint], 10, 10);
+    assert!(world.api.objects.is_empty());
+    world.assert_no_endpoint();
+}

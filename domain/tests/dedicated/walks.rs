@@ -220,7 +220,7 @@ fn walk(kind: Kind, seed: u64) {
 }
 
 fn walks(kind: Kind) {
-    let number = std::env::var("WALKS").map_or(300, |number| number.parse().unwrap());
+    let number = std::env::var("WALKS").map_or(60, |number| number.parse().unwrap());
     for seed in 1..=number {
         let found = std::panic::catch_unwind(|| walk(kind, seed));
         assert!(found.is_ok(), "walk {seed} of {kind:?}");
