@@ -69,6 +69,8 @@ pub(crate) struct FakeAtlas {
     frozen: Option<Vec<EndpointService>>,
     /// So many DELETEs do not find what is there.
     pub(crate) misses: u32,
+    /// So many POSTs are refused.
+    pub(crate) refusals: u32,
     /// New endpoints are rejected.
     pub(crate) rejects: bool,
     ids: u64,
@@ -183,6 +185,10 @@ impl FakeAtlas {
     /// Executes a request.
     pub(crate) fn execute(&mut self, request: &Request) -> CallResponse {
         self.requests += usize::from(request.sender.is_some());
+        if self.refusals > 0 && matches!(request.target, Target::Create(_)) {
+            self.refusals -= 1;
+            return CallResponse::Refused(Fault::new(FaultKind::Refused, "HTTP 402"));
+        }
         match &request.target {
             Target::Create(None) => self.create_service(request),
             Target::Create(Some(life)) => self.create_endpoint(request, life),

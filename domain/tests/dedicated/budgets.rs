@@ -35,3 +35,19 @@ fn a_life_takes_one_claim_and_one_write_per_visible_change() {
     assert_eq!(words(&world, &endpoint)[4..], ["claim", "status", "record", "release"]);
     world.assert_no_service();
 }
+
+#[test]
+fn a_restart_writes_nothing() {
+    let (mut world, service) = World::with_service();
+    world.api.create(&pe("e"), endpoint_spec(1));
+    world.live(A, 60, 1);
+    let (writes, requests) = (world.api.writes.len(), world.atlas.requests);
+    world.restart(A);
+    world.live(A, 60, 5);
+    assert_eq!((world.api.writes.len(), world.atlas.requests), (writes, requests));
+    // Nothing has to be waited for, either.
+    world.api.delete(&pe("e"));
+    world.api.delete(&service);
+    world.live(A, 60, 1);
+    assert!(world.api.objects.is_empty());
+}

@@ -356,6 +356,8 @@ fn a_delete_of_an_earlier_object_of_the_key_is_awaited() {
     world.sleep(1);
     world.api.create(&pe("other"), direct_spec(1));
     world.rounds(B, &[&pe("other")], 6, 10);
+    let claims = |world: &World| world.api.writes.contains(&("claim", pe("other")));
+    assert!(!claims(&world), "it claims what it may not send");
     world.land();
     world.rounds(B, &[&pe("other")], 30, 10);
     assert_eq!(world.object(&pe("other")).ready(), AVAILABLE);

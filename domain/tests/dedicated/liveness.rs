@@ -347,3 +347,17 @@ fn an_outage_while_a_post_travels_is_overcome() {
     world.come_to_rest(A);
     world.assert_no_endpoint();
 }
+
+#[test]
+fn a_response_to_one_replica_holds_up_no_other() {
+    let (mut world, service) = World::with_service();
+    world.atlas.refusals = 1;
+    world.reconcile(A, &service);
+    assert_eq!(world.object(&service).ready(), Some((false, Reason::AtlasRefused)));
+    world.rounds(B, &[&service], 3, 10);
+    assert_eq!(world.object(&service).ready(), AVAILABLE);
+    world.api.delete(&service);
+    world.reconcile(A, &service);
+    world.rounds(B, &[&service], 3, 10);
+    assert!(world.api.objects.is_empty());
+}
