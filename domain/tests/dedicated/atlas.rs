@@ -15,19 +15,19 @@ pub(crate) type Sender = Option<String>;
 
 /// One life of a service.
 #[derive(Debug, Clone)]
-pub(crate) struct StoredService {
+pub(crate) struct LivingService {
     pub(crate) id: ServiceId,
     pub(crate) key: ServiceKey,
     pub(crate) status: ServiceStatus,
     pub(crate) creator: Sender,
     /// When it was created, as a number of the log.
     pub(crate) born: usize,
-    pub(crate) endpoints: BTreeMap<CloudEndpointId, StoredEndpoint>,
+    pub(crate) endpoints: BTreeMap<CloudEndpointId, LivingEndpoint>,
 }
 
 /// One life of an endpoint.
 #[derive(Debug, Clone)]
-pub(crate) struct StoredEndpoint {
+pub(crate) struct LivingEndpoint {
     pub(crate) status: ConnectionStatus,
     pub(crate) creator: Sender,
     pub(crate) born: usize,
@@ -35,7 +35,7 @@ pub(crate) struct StoredEndpoint {
 
 /// A request on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
+pub(crate) struct SentRequest {
     pub(crate) sender: Sender,
     pub(crate) target: Target,
     /// The key of the service, for its POST.
@@ -49,7 +49,7 @@ pub(crate) struct Request {
 /// A write that took effect.
 #[derive(Debug, Clone)]
 pub(crate) struct Executed {
-    pub(crate) request: Request,
+    pub(crate) request: SentRequest,
     /// Who created the life that it created or hit.
     pub(crate) creator: Sender,
     /// When that life was created.
@@ -59,7 +59,7 @@ pub(crate) struct Executed {
 /// Atlas.
 #[derive(Debug, Default)]
 pub(crate) struct FakeAtlas {
-    pub(crate) services: Vec<StoredService>,
+    pub(crate) services: Vec<LivingService>,
     pub(crate) executed: Vec<Executed>,
     /// All lives that anybody created, with their creators.
     pub(crate) lives: Vec<(Life, Sender)>,
@@ -81,19 +81,19 @@ fn conflict() -> CallResponse {
 }
 
 impl FakeAtlas {
-    pub(crate) fn service(&self, key: &ServiceKey) -> Option<&StoredService> {
+    pub(crate) fn service(&self, key: &ServiceKey) -> Option<&LivingService> {
         self.services.iter().find(|service| service.key == *key)
     }
 
-    pub(crate) fn service_mut(&mut self, id: &ServiceId) -> Option<&mut StoredService> {
+    pub(crate) fn service_mut(&mut self, id: &ServiceId) -> Option<&mut LivingService> {
         self.services.iter_mut().find(|service| service.id == *id)
     }
 
-    fn by_id(&self, id: &ServiceId) -> Option<&StoredService> {
+    fn by_id(&self, id: &ServiceId) -> Option<&LivingService> {
         self.services.iter().find(|service| service.id == *id)
     }
 
-    pub(crate) fn endpoint(&self, life: &Life) -> Option<&StoredEndpoint> {
+    pub(crate) fn endpoint(&self, life: &Life) -> Option<&LivingEndpoint> {
         self.by_id(&life.service)?.endpoints.get(life.endpoint.as_ref()?)
     }
 
@@ -122,7 +122,7 @@ impl FakeAtlas {
     }
 
     fn shown(&self) -> Vec<EndpointService> {
-        self.services.iter().map(StoredService::shown).collect()
+        self.services.iter().map(LivingService::shown).collect()
     }
 
     pub(crate) fn list(&self) -> Vec<EndpointService> {
@@ -154,7 +154,7 @@ impl FakeAtlas {
 
     /// Somebody else creates a service, which is available.
     pub(crate) fn create_by_hand(&mut self, key: &ServiceKey) -> ServiceId {
-        let request = Request {
+        let request = SentRequest {
             sender: None,
             target: Target::Create(None),
             key: Some(key.clone()),
@@ -170,7 +170,7 @@ impl FakeAtlas {
     pub(crate) fn register_by_hand(&mut self, life: &Life) {
         let target = Target::Create(Some(life.clone()));
         let claimed = self.executed.len();
-        self.execute(&Request { sender: None, target, key: None, claimed, is_permitted: true });
+        self.execute(&SentRequest { sender: None, target, key: None, claimed, is_permitted: true });
         self.tick();
     }
 
@@ -183,7 +183,7 @@ impl FakeAtlas {
     }
 
     /// Executes a request.
-    pub(crate) fn execute(&mut self, request: &Request) -> CallResponse {
+    pub(crate) fn execute(&mut self, request: &SentRequest) -> CallResponse {
         self.requests += usize::from(request.sender.is_some());
         if self.refusals > 0 && matches!(request.target, Target::Create(_)) {
             self.refusals -= 1;
@@ -196,18 +196,18 @@ impl FakeAtlas {
         }
     }
 
-    fn log(&mut self, request: &Request, creator: Sender, born: usize) {
+    fn log(&mut self, request: &SentRequest, creator: Sender, born: usize) {
         self.executed.push(Executed { request: request.clone(), creator, born });
     }
 
-    fn create_service(&mut self, request: &Request) -> CallResponse {
+    fn create_service(&mut self, request: &SentRequest) -> CallResponse {
         let key = request.key.clone().unwrap();
         if self.service(&key).is_some() {
             return conflict();
         }
         self.ids += 1;
         let born = self.executed.len();
-        let service = StoredService {
+        let service = LivingService {
             id: format!("{:024x}", self.ids).parse().unwrap(),
             key,
             status: ServiceStatus::Initiating,
@@ -222,7 +222,7 @@ impl FakeAtlas {
         CallResponse::ServiceCreated(shown)
     }
 
-    fn create_endpoint(&mut self, request: &Request, life: &Life) -> CallResponse {
+    fn create_endpoint(&mut self, request: &SentRequest, life: &Life) -> CallResponse {
         let (born, sender) = (self.executed.len(), request.sender.clone());
         let id = life.endpoint.clone().unwrap();
         let Some(service) = self.service_mut(&life.service) else {
@@ -235,7 +235,7 @@ impl FakeAtlas {
             return conflict();
         }
         let status = ConnectionStatus::PendingAcceptance;
-        let endpoint = StoredEndpoint { status, creator: sender.clone(), born };
+        let endpoint = LivingEndpoint { status, creator: sender.clone(), born };
         let shown = endpoint.shown(&id);
         service.endpoints.insert(id, endpoint);
         self.lives.push((life.clone(), sender.clone()));
@@ -243,7 +243,7 @@ impl FakeAtlas {
         CallResponse::EndpointCreated(shown)
     }
 
-    fn delete(&mut self, request: &Request, life: &Life) -> CallResponse {
+    fn delete(&mut self, request: &SentRequest, life: &Life) -> CallResponse {
         if self.misses > 0 {
             self.misses -= 1;
             return CallResponse::Deleted { not_found: true };
@@ -275,7 +275,7 @@ impl FakeAtlas {
     }
 }
 
-impl StoredService {
+impl LivingService {
     fn shown(&self) -> EndpointService {
         let region: Region = self.key.region.clone();
         let has_name = self.status != ServiceStatus::Initiating;
@@ -293,7 +293,7 @@ impl StoredService {
     }
 }
 
-impl StoredEndpoint {
+impl LivingEndpoint {
     fn shown(&self, id: &CloudEndpointId) -> RegisteredEndpoint {
         RegisteredEndpoint {
             id: id.clone(),

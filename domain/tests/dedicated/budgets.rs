@@ -3,16 +3,16 @@
 use domain::dedicated::life::Sort;
 use domain::status::Reason;
 
-use crate::objects::ObjectKey;
+use crate::objects::KindAndName;
 use crate::world::*;
 
-fn words(world: &World, key: &ObjectKey) -> Vec<&'static str> {
+fn words(world: &DedicatedWorld, key: &KindAndName) -> Vec<&'static str> {
     world.api.writes.iter().filter(|(_, written)| written == key).map(|(word, _)| *word).collect()
 }
 
 #[test]
 fn a_life_takes_one_claim_and_one_write_per_visible_change() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     let endpoint = pe("e");
     world.api.create(&endpoint, endpoint_spec(1));
     for _ in 0..60 {
@@ -38,7 +38,7 @@ fn a_life_takes_one_claim_and_one_write_per_visible_change() {
 
 #[test]
 fn a_restart_writes_nothing() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     world.api.create(&pe("e"), endpoint_spec(1));
     world.live(A, 60, 1);
     let (writes, requests) = (world.api.writes.len(), world.atlas.requests);

@@ -16,7 +16,7 @@ use domain::reference::VpcEndpoint;
 use domain::status::Reported;
 use domain::times::Times;
 
-use crate::objects::ObjectKey;
+use crate::objects::KindAndName;
 use crate::world::{cloud_id, pe, pes, rules, service_key};
 
 pub(crate) const LONG: Duration = Duration::from_hours(1);
@@ -64,7 +64,7 @@ pub(crate) fn shown_endpoint(number: u32, status: ConnectionStatus) -> Registere
     RegisteredEndpoint { id: cloud_id(number), status, is_delete_requested, error_message: None }
 }
 
-fn observed(key: &ObjectKey, subject: Subject) -> Observed {
+fn observed(key: &KindAndName, subject: Subject) -> Observed {
     Observed {
         object: Object {
             token: key.token(),

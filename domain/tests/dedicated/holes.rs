@@ -5,14 +5,14 @@ use domain::dedicated::decision::Step;
 use domain::dedicated::observed::Deletion;
 use domain::status::Reason;
 
-use crate::objects::ObjectKey;
+use crate::objects::KindAndName;
 use crate::world::*;
 
 const AVAILABLE: Option<(bool, Reason)> = Some((true, Reason::Available));
 
 /// The service, created and available.
-fn created_service() -> (World, ObjectKey) {
-    let (mut world, service) = World::with_service();
+fn created_service() -> (DedicatedWorld, KindAndName) {
+    let (mut world, service) = DedicatedWorld::with_service();
     world.rounds(A, &[&service], 4, 10);
     assert_eq!(world.object(&service).ready(), AVAILABLE);
     assert_eq!(world.object(&service).provenances(), ["Created"]);
@@ -20,24 +20,24 @@ fn created_service() -> (World, ObjectKey) {
 }
 
 /// Endpoint 1, registered and available.
-fn created_endpoint() -> (World, ObjectKey) {
-    let (mut world, endpoint) = World::with_endpoint();
+fn created_endpoint() -> (DedicatedWorld, KindAndName) {
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
     world.rounds(A, &[&endpoint], 4, 10);
     assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
     assert_eq!(world.object(&endpoint).provenances(), ["Created"]);
     (world, endpoint)
 }
 
-fn delete_always(world: &mut World, key: &ObjectKey) {
+fn delete_always(world: &mut DedicatedWorld, key: &KindAndName) {
     world.api.edit(key, |object| object.spec.rules.deletion = Some(Deletion::Delete));
 }
 
-fn assert_released(world: &World, key: &ObjectKey) {
+fn assert_released(world: &DedicatedWorld, key: &KindAndName) {
     assert!(!world.api.objects.contains_key(key), "{:?}", world.api.objects.get(key));
 }
 
 /// All that may still take effect does, and the object goes at last.
-fn finish_deletion(world: &mut World, replica: usize, key: &ObjectKey) {
+fn finish_deletion(world: &mut DedicatedWorld, replica: usize, key: &KindAndName) {
     world.rounds(replica, &[key], 60, 10);
     assert_released(world, key);
 }
@@ -45,7 +45,7 @@ fn finish_deletion(world: &mut World, replica: usize, key: &ObjectKey) {
 // Hole 1.
 #[test]
 fn an_object_whose_post_travels_is_not_released_by_another_replica() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     delete_always(&mut world, &service);
     let posting = world.begin_to(A, &service, "call");
     world.launch(&posting);
@@ -63,7 +63,7 @@ fn of_two_replicas_that_claim_a_delete_one_sends_it() {
     let (mut world, endpoint) = created_endpoint();
     world.api.delete(&endpoint);
     let mut slow = world.begin_to(A, &endpoint, "claim");
-    slow.fate = Fate::Travels;
+    slow.fate = RequestFate::Travels;
     let mut quick = world.begin_to(B, &endpoint, "claim");
     world.run_to(&mut quick, "call");
     world.finish(slow);
@@ -82,7 +82,7 @@ fn of_two_replicas_that_claim_a_delete_one_sends_it() {
 // Hole 3.
 #[test]
 fn a_replica_that_slept_since_its_claim_sends_nothing() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     let mut sleeping = world.begin_to(A, &service, "catch up");
     world.step(&mut sleeping);
     world.replicas[A].is_asleep = true;
@@ -96,11 +96,11 @@ fn a_replica_that_slept_since_its_claim_sends_nothing() {
 // Hole 4.
 #[test]
 fn nothing_is_claimed_while_an_earlier_post_may_land() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     delete_always(&mut world, &service);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &service);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.rounds(A, &[&service], 3, 10);
     world.restart(A);
     world.api.delete(&service);
@@ -113,11 +113,11 @@ fn nothing_is_claimed_while_an_earlier_post_may_land() {
 // Hole 5.
 #[test]
 fn an_object_whose_post_timed_out_is_released_only_once_it_cannot_land() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     delete_always(&mut world, &service);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &service);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.api.delete(&service);
     world.rounds(A, &[&service], 8, 10);
     world.land();
@@ -128,11 +128,11 @@ fn an_object_whose_post_timed_out_is_released_only_once_it_cannot_land() {
 // Hole 6.
 #[test]
 fn what_somebody_else_created_does_not_settle_a_post_that_travels() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     delete_always(&mut world, &service);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &service);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.atlas.create_by_hand(&service_key());
     world.rounds(A, &[&service], 2, 10);
     assert_eq!(world.object(&service).provenances(), ["Unproven"]);
@@ -150,9 +150,9 @@ fn a_claim_is_settled_by_its_own_nonce_only() {
     delete_always(&mut world, &service);
     let life = world.service_life();
     world.atlas.remove_by_hand(&life);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.rounds(A, &[&service], 20, 10);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     assert_eq!(world.travelling.len(), 1, "it is created again");
     world.api.delete(&service);
     // The process that sent it is gone, and the status has the nonce of the first POST.
@@ -166,7 +166,7 @@ fn a_claim_is_settled_by_its_own_nonce_only() {
 // Hole 8.
 #[test]
 fn what_is_found_after_a_crash_before_the_post_is_not_ours() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     drop(world.begin_to(A, &service, "catch up"));
     world.restart(A);
     world.atlas.create_by_hand(&service_key());
@@ -180,10 +180,10 @@ fn what_is_found_after_a_crash_before_the_post_is_not_ours() {
 // Hole 9.
 #[test]
 fn what_somebody_else_created_before_our_post_is_not_ours() {
-    let (mut world, service) = World::with_service();
-    world.fate = Fate::Travels;
+    let (mut world, service) = DedicatedWorld::with_service();
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &service);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.atlas.create_by_hand(&service_key());
     world.land();
     world.rounds(A, &[&service], 3, 10);
@@ -211,7 +211,7 @@ fn a_copied_status_proves_nothing_for_the_copy() {
 // Hole 11.
 #[test]
 fn a_response_that_is_recorded_late_replaces_no_later_life() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     let mut late = world.begin_to(A, &service, "record");
     let first = world.service_life();
     world.atlas.remove_by_hand(&first);
@@ -232,9 +232,9 @@ fn a_response_that_is_recorded_late_replaces_no_later_life() {
 fn a_delete_of_unknown_outcome_is_not_sent_again_at_once() {
     let (mut world, endpoint) = created_endpoint();
     world.api.delete(&endpoint);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.rounds(A, &[&endpoint], 3, 10);
     world.restart(A);
     world.rounds(A, &[&endpoint], 3, 10);
@@ -252,9 +252,9 @@ fn a_delete_of_unknown_outcome_is_not_sent_again_at_once() {
 fn retain_does_not_release_an_object_whose_delete_travels() {
     let (mut world, service) = created_service();
     world.api.delete(&service);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &service);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.api.edit(&service, |object| object.spec.rules.deletion = Some(Deletion::Retain));
     world.rounds(B, &[&service], 6, 10);
     world.land();
@@ -312,10 +312,10 @@ fn an_object_that_was_created_again_after_the_claim_keeps_the_endpoint() {
 // Hole 17.
 #[test]
 fn what_a_lost_post_registered_is_found_after_the_spec_has_changed() {
-    let (mut world, endpoint) = World::with_endpoint();
-    world.fate = Fate::ResponseLost;
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
+    world.fate = RequestFate::ResponseLost;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.declare(&endpoint, 2);
     world.restart(A);
     world.rounds(A, &[&endpoint], 60, 10);
@@ -328,9 +328,9 @@ fn what_a_lost_post_registered_is_found_after_the_spec_has_changed() {
 fn a_delete_of_an_earlier_object_of_the_name_is_awaited() {
     let (mut world, endpoint) = created_endpoint();
     world.api.delete(&endpoint);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     let life = world.endpoint_life(1);
     world.atlas.remove_by_hand(&life);
     world.api.delete_by_force(&endpoint);
@@ -347,16 +347,16 @@ fn a_delete_of_an_earlier_object_of_the_name_is_awaited() {
 fn a_delete_of_an_earlier_object_of_the_key_is_awaited() {
     let (mut world, endpoint) = created_endpoint();
     world.api.delete(&endpoint);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     let life = world.endpoint_life(1);
     world.atlas.remove_by_hand(&life);
     world.api.delete_by_force(&endpoint);
     world.sleep(1);
     world.api.create(&pe("other"), direct_spec(1));
     world.rounds(B, &[&pe("other")], 6, 10);
-    let claims = |world: &World| world.api.writes.contains(&("claim", pe("other")));
+    let claims = |world: &DedicatedWorld| world.api.writes.contains(&("claim", pe("other")));
     assert!(!claims(&world), "it claims what it may not send");
     world.land();
     world.rounds(B, &[&pe("other")], 30, 10);
@@ -383,7 +383,7 @@ fn the_former_endpoint_stays_until_the_declared_one_is_available() {
 // Hole 21.
 #[test]
 fn what_a_lagging_listing_omits_is_deleted_nevertheless() {
-    let (mut world, endpoint) = World::with_endpoint();
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
     world.atlas.freeze();
     world.reconcile(A, &endpoint);
     assert_eq!(world.object(&endpoint).provenances(), ["Created"]);
@@ -397,7 +397,7 @@ fn what_a_lagging_listing_omits_is_deleted_nevertheless() {
 // Hole 22.
 #[test]
 fn a_delete_that_was_never_sent_ends_nothing() {
-    let (mut world, endpoint) = World::with_endpoint();
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
     let second = domain::dedicated::life::Life { endpoint: Some(cloud_id(2)), ..world.service_life() };
     world.atlas.register_by_hand(&second);
     world.atlas.freeze();
@@ -438,7 +438,7 @@ fn a_wiped_status_does_not_lose_what_a_claimed_delete_aims_at() {
 // Hole 25.
 #[test]
 fn a_new_endpoint_that_the_listing_omits_is_not_registered_again() {
-    let (mut world, endpoint) = World::with_endpoint();
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
     world.atlas.freeze();
     world.reconcile(A, &endpoint);
     world.rounds(A, &[&endpoint], 8, 10);
@@ -469,7 +469,7 @@ fn an_endpoint_that_came_after_the_claim_keeps_the_service() {
 // Hole 27.
 #[test]
 fn an_endpoint_of_a_lost_service_is_not_registered_at_the_next_one() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     let endpoint = pe("e");
     world.api.create(&endpoint, endpoint_spec(1));
     world.rounds(A, &[&service, &endpoint], 6, 10);
@@ -491,10 +491,10 @@ fn an_endpoint_of_a_lost_service_is_not_registered_at_the_next_one() {
 // Hole 28.
 #[test]
 fn an_object_that_is_deleted_records_nothing_that_it_may_not_delete() {
-    let (mut world, service) = World::with_service();
-    world.fate = Fate::ResponseLost;
+    let (mut world, service) = DedicatedWorld::with_service();
+    world.fate = RequestFate::ResponseLost;
     world.reconcile(A, &service);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.api.delete(&service);
     finish_deletion(&mut world, A, &service);
     assert!(world.api.writes.iter().all(|(word, _)| *word != "record"), "{:?}", world.api.writes);
@@ -504,7 +504,7 @@ fn an_object_that_is_deleted_records_nothing_that_it_may_not_delete() {
 // Hole 29.
 #[test]
 fn a_response_that_is_recorded_after_an_edit_makes_the_new_id_no_stale_one() {
-    let (mut world, endpoint) = World::with_endpoint();
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
     let late = world.begin_to(A, &endpoint, "record");
     world.declare(&endpoint, 2);
     let done = world.finish(late);
@@ -517,10 +517,10 @@ fn a_response_that_is_recorded_after_an_edit_makes_the_new_id_no_stale_one() {
 // Hole 30.
 #[test]
 fn an_endpoint_that_a_lost_post_registered_goes_with_its_object() {
-    let (mut world, endpoint) = World::with_endpoint();
-    world.fate = Fate::ResponseLost;
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
+    world.fate = RequestFate::ResponseLost;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.api.delete(&endpoint);
     finish_deletion(&mut world, A, &endpoint);
     world.assert_no_endpoint();

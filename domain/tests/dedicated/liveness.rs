@@ -3,34 +3,34 @@
 use domain::dedicated::observed::{Adopt, Deletion};
 use domain::status::Reason;
 
-use crate::objects::ObjectKey;
+use crate::objects::KindAndName;
 use crate::world::*;
 
 const AVAILABLE: Option<(bool, Reason)> = Some((true, Reason::Available));
 
 /// A service and its endpoint, just created.
-fn pair() -> (World, [ObjectKey; 2]) {
-    let (mut world, service) = World::with_service();
+fn pair() -> (DedicatedWorld, [KindAndName; 2]) {
+    let (mut world, service) = DedicatedWorld::with_service();
     world.api.edit(&service, |object| object.spec.rules.deletion = Some(Deletion::Delete));
     world.api.create(&pe("e"), endpoint_spec(1));
     (world, [service, pe("e")])
 }
 
 /// A service and its endpoint, at rest.
-fn pair_at_rest() -> (World, [ObjectKey; 2]) {
+fn pair_at_rest() -> (DedicatedWorld, [KindAndName; 2]) {
     let (mut world, keys) = pair();
     world.come_to_rest(A);
     assert_available(&world, &keys);
     (world, keys)
 }
 
-fn assert_available(world: &World, keys: &[ObjectKey]) {
+fn assert_available(world: &DedicatedWorld, keys: &[KindAndName]) {
     for key in keys {
         assert_eq!(world.object(key).ready(), AVAILABLE, "{key:?}");
     }
 }
 
-fn delete_all(world: &mut World, keys: &[ObjectKey]) {
+fn delete_all(world: &mut DedicatedWorld, keys: &[KindAndName]) {
     for key in keys {
         if world.api.objects.contains_key(key) {
             world.api.delete(key);
@@ -38,7 +38,7 @@ fn delete_all(world: &mut World, keys: &[ObjectKey]) {
     }
 }
 
-fn assert_gone(world: &World) {
+fn assert_gone(world: &DedicatedWorld) {
     assert!(world.api.objects.is_empty(), "{:?}", world.api.objects);
     world.assert_no_endpoint();
     world.assert_no_service();
@@ -67,7 +67,7 @@ fn both_kinds_are_deleted_in_either_order() {
 }
 
 /// Plays a life in which one reconcile is stopped before each of its effects in turn, with what happens then.
-fn sweep(then: impl Fn(&mut World, Running)) {
+fn sweep(then: impl Fn(&mut DedicatedWorld, ReconcileUnderWay)) {
     for effect in 0.. {
         let (mut world, keys) = pair();
         world.stop_in = Some(effect);
@@ -131,7 +131,7 @@ fn a_replica_that_goes_on_beside_another_is_overcome() {
 
 #[test]
 fn a_lost_or_late_request_is_overcome() {
-    for fate in [Fate::ResponseLost, Fate::Travels] {
+    for fate in [RequestFate::ResponseLost, RequestFate::Travels] {
         for call in 0..4 {
             for restarts in [false, true] {
                 let (mut world, keys) = pair();
@@ -304,7 +304,7 @@ fn what_may_not_be_created_or_used_says_so_at_rest() {
         (Adopt::Never, true, Some((false, Reason::ServiceExists))),
         (Adopt::Never, false, AVAILABLE),
     ] {
-        let (mut world, service) = World::with_service();
+        let (mut world, service) = DedicatedWorld::with_service();
         if exists {
             world.atlas.create_by_hand(&service_key());
         }
@@ -320,7 +320,7 @@ fn what_may_not_be_created_or_used_says_so_at_rest() {
 
 #[test]
 fn two_objects_of_one_key_come_to_rest_and_the_younger_takes_over() {
-    let (mut world, first) = World::with_service();
+    let (mut world, first) = DedicatedWorld::with_service();
     world.api.create(&pes("younger"), service_spec());
     world.come_to_rest(A);
     assert_eq!(world.object(&first).ready(), AVAILABLE);
@@ -333,10 +333,10 @@ fn two_objects_of_one_key_come_to_rest_and_the_younger_takes_over() {
 
 #[test]
 fn an_outage_while_a_post_travels_is_overcome() {
-    let (mut world, keys) = World::with_endpoint();
-    world.fate = Fate::ResponseLost;
+    let (mut world, keys) = DedicatedWorld::with_endpoint();
+    world.fate = RequestFate::ResponseLost;
     world.reconcile(A, &keys);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.is_down = true;
     world.live(A, 30, 20);
     world.is_down = false;
@@ -350,7 +350,7 @@ fn an_outage_while_a_post_travels_is_overcome() {
 
 #[test]
 fn a_response_to_one_replica_holds_up_no_other() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     world.atlas.refusals = 1;
     world.reconcile(A, &service);
     assert_eq!(world.object(&service).ready(), Some((false, Reason::AtlasRefused)));

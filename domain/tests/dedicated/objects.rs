@@ -23,7 +23,7 @@ use domain::token::{ClusterId, Token};
 
 /// The kind, the namespace and the name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ObjectKey {
+pub(crate) struct KindAndName {
     /// 0: a service, 1: an endpoint.
     kind: u8,
     pub(crate) names: ObjectName,
@@ -33,7 +33,7 @@ pub(crate) fn cluster() -> ClusterId {
     "this-cluster".parse().unwrap()
 }
 
-impl ObjectKey {
+impl KindAndName {
     pub(crate) fn new(sort: Sort, namespace: &str, name: &str) -> Self {
         let names = ObjectName { namespace: namespace.to_owned(), name: name.to_owned() };
         Self { kind: u8::from(sort == Sort::Endpoint), names }
@@ -79,7 +79,7 @@ pub(crate) struct WrittenStatus {
 /// An object.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PrivateObject {
-    pub(crate) key: ObjectKey,
+    pub(crate) key: KindAndName,
     pub(crate) uid: String,
     pub(crate) version: u64,
     pub(crate) created: i64,
@@ -270,11 +270,11 @@ impl DedicatedResource for PrivateObject {
 /// The API server.
 #[derive(Debug, Default)]
 pub(crate) struct ObjectServer {
-    pub(crate) objects: BTreeMap<ObjectKey, PrivateObject>,
+    pub(crate) objects: BTreeMap<KindAndName, PrivateObject>,
     /// All changes, in order: the object as it is then.
-    pub(crate) events: Vec<(ObjectKey, Option<PrivateObject>)>,
+    pub(crate) events: Vec<(KindAndName, Option<PrivateObject>)>,
     /// The words of all writes that were applied.
-    pub(crate) writes: Vec<(&'static str, ObjectKey)>,
+    pub(crate) writes: Vec<(&'static str, KindAndName)>,
     /// The uids of the objects that the operator has released.
     pub(crate) released: Vec<String>,
     /// Each object version that ever was.
@@ -300,7 +300,7 @@ impl ObjectServer {
     }
 
     /// A user creates an object.
-    pub(crate) fn create(&mut self, key: &ObjectKey, spec: DeclaredSpec) -> String {
+    pub(crate) fn create(&mut self, key: &KindAndName, spec: DeclaredSpec) -> String {
         assert!(!self.objects.contains_key(key), "{key:?} exists");
         self.uids += 1;
         let uid = format!("uid-{}", self.uids);
@@ -320,7 +320,7 @@ impl ObjectServer {
     }
 
     /// A user changes an object.
-    pub(crate) fn edit(&mut self, key: &ObjectKey, edit: impl FnOnce(&mut PrivateObject)) {
+    pub(crate) fn edit(&mut self, key: &KindAndName, edit: impl FnOnce(&mut PrivateObject)) {
         let mut object = self.objects[key].clone();
         let spec = object.spec.clone();
         edit(&mut object);
@@ -329,7 +329,7 @@ impl ObjectServer {
     }
 
     /// A user deletes an object.
-    pub(crate) fn delete(&mut self, key: &ObjectKey) {
+    pub(crate) fn delete(&mut self, key: &KindAndName) {
         self.edit(key, |object| {
             object.generation += 1;
             object.deleting = true;
@@ -337,11 +337,11 @@ impl ObjectServer {
     }
 
     /// A user deletes an object, and its finalizer.
-    pub(crate) fn delete_by_force(&mut self, key: &ObjectKey) {
+    pub(crate) fn delete_by_force(&mut self, key: &KindAndName) {
         self.edit(key, |object| (object.deleting, object.finalizer) = (true, false));
     }
 
-    pub(crate) fn read(&self, key: &ObjectKey) -> Result<PrivateObject, ApiFailure> {
+    pub(crate) fn read(&self, key: &KindAndName) -> Result<PrivateObject, ApiFailure> {
         self.objects.get(key).cloned().ok_or(ApiFailure::NotFound)
     }
 

@@ -4,19 +4,19 @@ use domain::dedicated::life::Life;
 use domain::dedicated::observed::Deletion;
 use domain::status::Reason;
 
-use crate::objects::ObjectKey;
+use crate::objects::KindAndName;
 use crate::world::*;
 
 const AVAILABLE: Option<(bool, Reason)> = Some((true, Reason::Available));
 
-fn registered() -> (World, ObjectKey) {
-    let (mut world, endpoint) = World::with_endpoint();
+fn registered() -> (DedicatedWorld, KindAndName) {
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
     world.rounds(A, &[&endpoint], 4, 10);
     assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
     (world, endpoint)
 }
 
-fn finish_deletion(world: &mut World, key: &ObjectKey) {
+fn finish_deletion(world: &mut DedicatedWorld, key: &KindAndName) {
     world.api.delete(key);
     world.rounds(A, &[key], 5, 10);
     world.atlas.thaw();
@@ -26,7 +26,7 @@ fn finish_deletion(world: &mut World, key: &ObjectKey) {
 
 #[test]
 fn an_adopted_endpoint_that_is_registered_again_is_created() {
-    let (mut world, endpoint) = World::with_endpoint();
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
     let life = world.endpoint_life(1);
     world.atlas.register_by_hand(&life);
     world.rounds(A, &[&endpoint], 20, 10);
@@ -63,9 +63,9 @@ fn an_earlier_delete_of_unknown_outcome_does_not_end_the_next_life() {
     world.declare(&endpoint, 2);
     world.reconcile(A, &endpoint);
     world.atlas.tick();
-    world.fate = Fate::ResponseLost;
+    world.fate = RequestFate::ResponseLost;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.rounds(A, &[&endpoint], 30, 10);
     assert_eq!(world.object(&endpoint).status.entries.len(), 1, "the first is forgotten");
     world.atlas.freeze();
@@ -91,13 +91,13 @@ fn an_endpoint_that_is_registered_again_has_time_to_be_listed_again() {
 
 #[test]
 fn a_former_endpoint_is_not_dropped_and_found_by_turns() {
-    let (mut world, endpoint) = World::with_endpoint();
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
     let second = Life { endpoint: Some(cloud_id(2)), ..world.service_life() };
     world.atlas.register_by_hand(&second);
     world.api.edit(&endpoint, |object| object.spec.rules.deletion = Some(Deletion::Retain));
-    world.fate = Fate::ResponseLost;
+    world.fate = RequestFate::ResponseLost;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.declare(&endpoint, 2);
     world.rounds(A, &[&endpoint], 40, 10);
     let records = world.api.writes.iter().filter(|(word, _)| *word == "record").count();
@@ -109,7 +109,7 @@ fn a_former_endpoint_is_not_dropped_and_found_by_turns() {
 
 #[test]
 fn what_is_still_there_long_after_its_delete_is_deleted_again() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     world.rounds(A, &[&service], 4, 10);
     world.atlas.misses = 1;
     world.api.delete(&service);
@@ -120,7 +120,7 @@ fn what_is_still_there_long_after_its_delete_is_deleted_again() {
 
 #[test]
 fn what_a_dropped_reconcile_claimed_is_not_sent_by_the_next() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     let mut dropped = world.begin_to(A, &service, "catch up");
     world.step(&mut dropped);
     drop(dropped);
@@ -131,13 +131,13 @@ fn what_a_dropped_reconcile_claimed_is_not_sent_by_the_next() {
 
 #[test]
 fn what_a_lost_post_registered_is_found_after_the_object_of_its_service_is_gone() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     let endpoint = pe("e");
     world.api.create(&endpoint, endpoint_spec(1));
     world.rounds(A, &[&service], 3, 10);
-    world.fate = Fate::ResponseLost;
+    world.fate = RequestFate::ResponseLost;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.api.delete_by_force(&service);
     world.rounds(A, &[&endpoint], 30, 10);
     assert_eq!(world.object(&endpoint).provenances(), ["Unproven"]);
@@ -147,14 +147,14 @@ fn what_a_lost_post_registered_is_found_after_the_object_of_its_service_is_gone(
 
 #[test]
 fn an_entry_of_an_earlier_life_does_not_settle_the_next_post() {
-    let (mut world, service) = World::with_service();
+    let (mut world, service) = DedicatedWorld::with_service();
     world.api.edit(&service, |object| object.spec.rules.deletion = Some(Deletion::Delete));
     world.rounds(A, &[&service], 20, 10);
     let life = world.service_life();
     world.atlas.remove_by_hand(&life);
-    world.fate = Fate::Travels;
+    world.fate = RequestFate::Travels;
     world.rounds(A, &[&service], 4, 10);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.land();
     world.api.delete(&service);
     // Atlas is down until the request can no longer take effect.
@@ -168,10 +168,10 @@ fn an_entry_of_an_earlier_life_does_not_settle_the_next_post() {
 
 #[test]
 fn what_landed_while_nobody_looked_is_found_before_the_release() {
-    let (mut world, endpoint) = World::with_endpoint();
-    world.fate = Fate::Travels;
+    let (mut world, endpoint) = DedicatedWorld::with_endpoint();
+    world.fate = RequestFate::Travels;
     world.reconcile(A, &endpoint);
-    world.fate = Fate::Arrives;
+    world.fate = RequestFate::Arrives;
     world.land();
     world.api.delete(&endpoint);
     world.sleep(300);

@@ -21,7 +21,7 @@ use crate::fixtures::*;
 
 const SOON: Duration = Duration::from_secs(1);
 
-struct Row {
+struct TableRow {
     name: &'static str,
     observed: Observed,
     step: Step,
@@ -29,16 +29,16 @@ struct Row {
     is_ready: bool,
 }
 
-fn row(name: &'static str, observed: Observed, step: Step, reason: Reason) -> Row {
-    Row { name, observed, step, reason, is_ready: false }
+fn row(name: &'static str, observed: Observed, step: Step, reason: Reason) -> TableRow {
+    TableRow { name, observed, step, reason, is_ready: false }
 }
 
-fn ready(name: &'static str, observed: Observed, step: Step) -> Row {
-    Row { name, observed, step, reason: Reason::Available, is_ready: true }
+fn ready(name: &'static str, observed: Observed, step: Step) -> TableRow {
+    TableRow { name, observed, step, reason: Reason::Available, is_ready: true }
 }
 
-fn check(rows: Vec<Row>) {
-    for Row { name, observed, step, reason, is_ready } in rows {
+fn check(rows: Vec<TableRow>) {
+    for TableRow { name, observed, step, reason, is_ready } in rows {
         let decision = decide(&observed);
         assert_eq!(decision.step, step, "{name}: {decision:?}");
         let report = report(&observed, &decision);

@@ -6,7 +6,7 @@ use domain::dedicated::life::Life;
 use domain::dedicated::observed::Deletion;
 use invariants::fixtures::Draw;
 
-use crate::objects::ObjectKey;
+use crate::objects::KindAndName;
 use crate::properties::bytes;
 use crate::world::*;
 
@@ -15,7 +15,7 @@ const LAG: Duration = Duration::from_secs(95);
 
 /// What happens in a walk.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+enum WalkKind {
     /// One object of each kind; others only remove. In the end nothing may be left.
     Clean,
     /// Two objects of each kind, wiped and copied status; others also create.
@@ -25,22 +25,22 @@ enum Kind {
 }
 
 struct Walk<'a> {
-    world: World,
-    kind: Kind,
+    world: DedicatedWorld,
+    kind: WalkKind,
     draw: Draw<'a>,
-    running: Vec<Running>,
+    running: Vec<ReconcileUnderWay>,
     frozen: Option<Duration>,
 }
 
 impl Walk<'_> {
-    fn keys(&self) -> Vec<ObjectKey> {
+    fn keys(&self) -> Vec<KindAndName> {
         match self.kind {
-            Kind::Clean => vec![pes("s"), pe("e")],
-            Kind::Wild | Kind::Forced => vec![pes("s"), pe("e"), pes("s2"), pe("e2")],
+            WalkKind::Clean => vec![pes("s"), pe("e")],
+            WalkKind::Wild | WalkKind::Forced => vec![pes("s"), pe("e"), pes("s2"), pe("e2")],
         }
     }
 
-    fn key(&mut self) -> ObjectKey {
+    fn key(&mut self) -> KindAndName {
         let keys = self.keys();
         self.draw.one_of(&keys)
     }
@@ -61,10 +61,14 @@ impl Walk<'_> {
         {
             return;
         }
-        self.world.fate =
-            self.draw.one_of(&[Fate::Arrives, Fate::Arrives, Fate::ResponseLost, Fate::Travels]);
+        self.world.fate = self.draw.one_of(&[
+            RequestFate::Arrives,
+            RequestFate::Arrives,
+            RequestFate::ResponseLost,
+            RequestFate::Travels,
+        ]);
         let mut running = self.world.begin(replica, &key);
-        self.world.fate = Fate::Arrives;
+        self.world.fate = RequestFate::Arrives;
         let effects = self.draw.one_of(&[3, 8, 10, 12, 14, 16, 18, 20, 24, 200, 200, 200, 200]);
         if (0..effects).all(|_| self.world.step_late(&mut running)) {
             self.running.push(running);
@@ -98,7 +102,7 @@ impl Walk<'_> {
         let Some(object) = world.api.objects.get(&key).cloned() else {
             world.api.create(&key, spec);
             let deletion = match self.kind {
-                Kind::Clean => Some(Deletion::Delete),
+                WalkKind::Clean => Some(Deletion::Delete),
                 _ => self.draw.one_of(&[None, None, Some(Deletion::Delete), Some(Deletion::Retain)]),
             };
             world.api.edit(&key, |object| object.spec.rules.deletion = deletion);
@@ -107,17 +111,17 @@ impl Walk<'_> {
         match action {
             0 | 1 => world.api.delete(&key),
             2 | 3 if !is_service => world.declare(&key, number),
-            4 if self.kind == Kind::Wild => world.wipe_status(&key),
-            5 if self.kind == Kind::Forced => world.api.delete_by_force(&key),
-            6 if self.kind == Kind::Wild => {
+            4 if self.kind == WalkKind::Wild => world.wipe_status(&key),
+            5 if self.kind == WalkKind::Forced => world.api.delete_by_force(&key),
+            6 if self.kind == WalkKind::Wild => {
                 // A restore with the status of the other object.
-                let other = ObjectKey::new(key.sort(), "team-a", if is_service { "s2" } else { "e2" });
+                let other = KindAndName::new(key.sort(), "team-a", if is_service { "s2" } else { "e2" });
                 if other != key && !world.api.objects.contains_key(&other) {
                     world.api.create(&other, object.spec.clone());
                     world.api.edit(&other, |copy| copy.status = object.status.clone());
                 }
             }
-            7 if self.kind != Kind::Clean => {
+            7 if self.kind != WalkKind::Clean => {
                 let deletion = self.draw.one_of(&[None, Some(Deletion::Delete), Some(Deletion::Retain)]);
                 world.api.edit(&key, |object| object.spec.rules.deletion = deletion);
             }
@@ -126,7 +130,7 @@ impl Walk<'_> {
     }
 
     fn others(&mut self) {
-        let creates = self.kind != Kind::Clean;
+        let creates = self.kind != WalkKind::Clean;
         let number = self.draw.one_of(&[1, 2]);
         let action = self.draw.byte() % 4;
         let Some(service) = self.world.atlas.service(&service_key()).cloned() else {
@@ -155,7 +159,7 @@ impl Walk<'_> {
             10..=15 => self.go_on(),
             16..=18 => self.user(),
             19 => self.others(),
-            20 if self.kind != Kind::Forced => {
+            20 if self.kind != WalkKind::Forced => {
                 let replica = self.draw.one_of(&[A, B]);
                 self.running.retain(|running| !running.is_in(replica));
                 self.world.restart(replica);
@@ -192,7 +196,7 @@ impl Walk<'_> {
             }
         }
         self.world.come_to_rest_for(A, 2);
-        if self.kind == Kind::Clean {
+        if self.kind == WalkKind::Clean {
             assert!(self.world.api.objects.is_empty(), "{:?}", self.world.api.objects);
             self.world.assert_no_endpoint();
             self.world.assert_no_service();
@@ -200,16 +204,16 @@ impl Walk<'_> {
     }
 }
 
-fn walk(kind: Kind, seed: u64) {
+fn walk(kind: WalkKind, seed: u64) {
     let drawn = bytes(seed, 800);
-    let mut world = World::new();
+    let mut world = DedicatedWorld::new();
     world.has_foreigners = true;
     let draw = Draw::from(&drawn);
     let mut walk = Walk { world, kind, draw, running: Vec::new(), frozen: None };
     for key in walk.keys().into_iter().take(2) {
         let spec = if key == pes("s") { service_spec() } else { endpoint_spec(1) };
         walk.world.api.create(&key, spec);
-        if kind == Kind::Clean {
+        if kind == WalkKind::Clean {
             walk.world.api.edit(&key, |object| object.spec.rules.deletion = Some(Deletion::Delete));
         }
     }
@@ -219,7 +223,7 @@ fn walk(kind: Kind, seed: u64) {
     walk.end();
 }
 
-fn walks(kind: Kind) {
+fn walks(kind: WalkKind) {
     let number = std::env::var("WALKS").map_or(60, |number| number.parse().unwrap());
     for seed in 1..=number {
         let found = std::panic::catch_unwind(|| walk(kind, seed));
@@ -229,15 +233,15 @@ fn walks(kind: Kind) {
 
 #[test]
 fn nothing_breaks_and_nothing_is_left_of_one_object_of_each_kind() {
-    walks(Kind::Clean);
+    walks(WalkKind::Clean);
 }
 
 #[test]
 fn nothing_breaks_beside_rivals_and_others() {
-    walks(Kind::Wild);
+    walks(WalkKind::Wild);
 }
 
 #[test]
 fn nothing_breaks_when_finalizers_are_removed_by_force() {
-    walks(Kind::Forced);
+    walks(WalkKind::Forced);
 }

@@ -26,15 +26,15 @@ use domain::reference::VpcEndpoint;
 use domain::schedule::Schedule;
 use domain::times::Times;
 
-use crate::atlas::{FakeAtlas, Request};
-use crate::objects::{DeclaredSpec, ObjectKey, ObjectServer, PrivateObject};
+use crate::atlas::{FakeAtlas, SentRequest};
+use crate::objects::{DeclaredSpec, KindAndName, ObjectServer, PrivateObject};
 
 pub(crate) type WorldEffect = Effect<Dedicated<PrivateObject>>;
 pub(crate) type WorldInput = Input<Dedicated<PrivateObject>>;
 
 /// What becomes of a request to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Fate {
+pub(crate) enum RequestFate {
     /// It is executed, and the response arrives.
     #[default]
     Arrives,
@@ -48,8 +48,8 @@ pub(crate) enum Fate {
 #[derive(Default)]
 pub(crate) struct Replica {
     pub(crate) names: Names,
-    kept: BTreeMap<ObjectKey, KeptState>,
-    cache: BTreeMap<ObjectKey, PrivateObject>,
+    kept: BTreeMap<KindAndName, KeptState>,
+    cache: BTreeMap<KindAndName, PrivateObject>,
     /// How many events its watches have shown.
     shown: usize,
     /// Its watches show nothing.
@@ -57,38 +57,38 @@ pub(crate) struct Replica {
 }
 
 /// A reconcile under way, before its next effect.
-pub(crate) struct Running {
+pub(crate) struct ReconcileUnderWay {
     replica: usize,
-    key: ObjectKey,
+    key: KindAndName,
     machine: Box<Reconcile<PrivateObject>>,
     effect: WorldEffect,
     /// The length of Atlas' log at the claim.
     claimed: usize,
     /// The objects when the watches had caught up.
-    known: Option<BTreeMap<ObjectKey, PrivateObject>>,
-    pub(crate) fate: Fate,
+    known: Option<BTreeMap<KindAndName, PrivateObject>>,
+    pub(crate) fate: RequestFate,
 }
 
 /// Everything.
-pub(crate) struct World {
+pub(crate) struct DedicatedWorld {
     pub(crate) now: Duration,
     pub(crate) atlas: FakeAtlas,
     pub(crate) api: ObjectServer,
     pub(crate) replicas: Vec<Replica>,
     /// The requests that travel.
-    pub(crate) travelling: Vec<Request>,
+    pub(crate) travelling: Vec<SentRequest>,
     /// When those that travel are executed at the latest.
     latest: Vec<Duration>,
     /// What becomes of the requests of new reconciles.
-    pub(crate) fate: Fate,
+    pub(crate) fate: RequestFate,
     /// Atlas responds to no listing.
     pub(crate) is_down: bool,
     /// How many more effects are performed before one reconcile is stopped.
     pub(crate) stop_in: Option<u32>,
     /// The reconcile that was stopped.
-    pub(crate) stopped: Option<Running>,
+    pub(crate) stopped: Option<ReconcileUnderWay>,
     /// How many more requests are sent before one has this fate.
-    pub(crate) fate_in: Option<(u32, Fate)>,
+    pub(crate) fate_in: Option<(u32, RequestFate)>,
     /// Somebody else removes at any time what is there.
     pub(crate) has_foreigners: bool,
     nonces: u32,
@@ -105,12 +105,12 @@ pub(crate) fn service_key() -> ServiceKey {
     ServiceKey { services, region: "EU_WEST_1".parse().unwrap(), is_port_mapped: false }
 }
 
-pub(crate) fn pes(name: &str) -> ObjectKey {
-    ObjectKey::new(Sort::Service, "team-a", name)
+pub(crate) fn pes(name: &str) -> KindAndName {
+    KindAndName::new(Sort::Service, "team-a", name)
 }
 
-pub(crate) fn pe(name: &str) -> ObjectKey {
-    ObjectKey::new(Sort::Endpoint, "team-a", name)
+pub(crate) fn pe(name: &str) -> KindAndName {
+    KindAndName::new(Sort::Endpoint, "team-a", name)
 }
 
 pub(crate) fn rules() -> Spec {
@@ -161,19 +161,19 @@ pub(crate) fn word(effect: &WorldEffect) -> &'static str {
     }
 }
 
-impl Running {
+impl ReconcileUnderWay {
     pub(crate) fn is_in(&self, replica: usize) -> bool {
         self.replica == replica
     }
 
-    pub(crate) fn is_of(&self, replica: usize, key: &ObjectKey) -> bool {
+    pub(crate) fn is_of(&self, replica: usize, key: &KindAndName) -> bool {
         self.is_in(replica) && self.key == *key
     }
 }
 
-impl World {
+impl DedicatedWorld {
     /// Returns `true` if the watches have shown the object.
-    pub(crate) fn knows(&mut self, replica: usize, key: &ObjectKey) -> bool {
+    pub(crate) fn knows(&mut self, replica: usize, key: &KindAndName) -> bool {
         self.sync_all();
         self.replicas[replica].cache.contains_key(key)
     }
@@ -186,7 +186,7 @@ impl World {
             replicas: vec![Replica::default(), Replica::default()],
             travelling: Vec::new(),
             latest: Vec::new(),
-            fate: Fate::default(),
+            fate: RequestFate::default(),
             is_down: false,
             stop_in: None,
             stopped: None,
@@ -232,7 +232,7 @@ impl World {
                 names.remove(sort, &token)
             };
             for (sort, other) in affected {
-                let other = ObjectKey::new(sort, &other.namespace, &other.name);
+                let other = KindAndName::new(sort, &other.namespace, &other.name);
                 kept.entry(other).or_default().schedule.reference_changed(now);
             }
         }
@@ -252,7 +252,7 @@ impl World {
     }
 
     /// Begins the reconcile of an object, if it is due.
-    pub(crate) fn begin_if_due(&mut self, replica: usize, key: &ObjectKey) -> Option<Running> {
+    pub(crate) fn begin_if_due(&mut self, replica: usize, key: &KindAndName) -> Option<ReconcileUnderWay> {
         self.sync_all();
         let settings = ReconcileSettings {
             times: Times::default(),
@@ -268,11 +268,11 @@ impl World {
         };
         let effect = machine.resume(Input::Start, kept, &moment);
         let fate = self.fate;
-        Some(Running { replica, key: key.clone(), machine, effect, claimed: 0, known: None, fate })
+        Some(ReconcileUnderWay { replica, key: key.clone(), machine, effect, claimed: 0, known: None, fate })
     }
 
     /// Begins the reconcile of an object now.
-    pub(crate) fn begin(&mut self, replica: usize, key: &ObjectKey) -> Running {
+    pub(crate) fn begin(&mut self, replica: usize, key: &KindAndName) -> ReconcileUnderWay {
         self.replicas[replica].kept.entry(key.clone()).or_default().schedule = Schedule::default();
         self.begin_if_due(replica, key).unwrap()
     }
@@ -282,7 +282,7 @@ impl World {
     }
 
     /// Steps until this effect comes next.
-    pub(crate) fn run_to(&mut self, running: &mut Running, effect: &str) {
+    pub(crate) fn run_to(&mut self, running: &mut ReconcileUnderWay, effect: &str) {
         while word(&running.effect) != effect {
             assert!(word(&running.effect) != "done", "it ends before {effect}: {:?}", running.effect);
             self.step(running);
@@ -290,14 +290,14 @@ impl World {
     }
 
     /// Begins a reconcile now, and stops before this effect.
-    pub(crate) fn begin_to(&mut self, replica: usize, key: &ObjectKey, effect: &str) -> Running {
+    pub(crate) fn begin_to(&mut self, replica: usize, key: &KindAndName, effect: &str) -> ReconcileUnderWay {
         let mut running = self.begin(replica, key);
         self.run_to(&mut running, effect);
         running
     }
 
     /// Steps to the end.
-    pub(crate) fn finish(&mut self, mut running: Running) -> Done<Dedicated<PrivateObject>> {
+    pub(crate) fn finish(&mut self, mut running: ReconcileUnderWay) -> Done<Dedicated<PrivateObject>> {
         while word(&running.effect) != "done" {
             self.step(&mut running);
         }
@@ -306,7 +306,7 @@ impl World {
     }
 
     /// Steps to the end, or until it is to be stopped.
-    fn drive(&mut self, mut running: Running) {
+    fn drive(&mut self, mut running: ReconcileUnderWay) {
         while word(&running.effect) != "done" {
             match &mut self.stop_in {
                 Some(0) => {
@@ -321,7 +321,7 @@ impl World {
     }
 
     /// Reconciles an object now, if the replica knows one.
-    pub(crate) fn reconcile(&mut self, replica: usize, key: &ObjectKey) {
+    pub(crate) fn reconcile(&mut self, replica: usize, key: &KindAndName) {
         self.sync_all();
         if self.replicas[replica].cache.contains_key(key) {
             let running = self.begin(replica, key);
@@ -330,7 +330,7 @@ impl World {
     }
 
     /// Reconciles an object so often, with a pause before each, in which Atlas makes a step.
-    pub(crate) fn rounds(&mut self, replica: usize, keys: &[&ObjectKey], number: u32, pause: u64) {
+    pub(crate) fn rounds(&mut self, replica: usize, keys: &[&KindAndName], number: u32, pause: u64) {
         for _ in 0..number {
             self.sleep(pause);
             self.atlas.tick();
@@ -341,7 +341,7 @@ impl World {
     }
 
     /// Performs the next effect.
-    pub(crate) fn step(&mut self, running: &mut Running) {
+    pub(crate) fn step(&mut self, running: &mut ReconcileUnderWay) {
         self.sync_all();
         self.now += Duration::from_millis(1);
         let effect = std::mem::replace(&mut running.effect, Effect::LookUp);
@@ -349,14 +349,14 @@ impl World {
         self.resume(running, input);
     }
 
-    fn resume(&mut self, running: &mut Running, input: WorldInput) {
+    fn resume(&mut self, running: &mut ReconcileUnderWay, input: WorldInput) {
         let moment = self.moment();
         let kept = self.replicas[running.replica].kept.entry(running.key.clone()).or_default();
         running.effect = running.machine.resume(input, kept, &moment);
         running.machine.take_notes();
     }
 
-    fn perform(&mut self, running: &mut Running, effect: WorldEffect) -> WorldInput {
+    fn perform(&mut self, running: &mut ReconcileUnderWay, effect: WorldEffect) -> WorldInput {
         let (now, key) = (self.now, running.key.clone());
         let (sort, token) = (key.sort(), key.token());
         match effect {
@@ -432,7 +432,7 @@ impl World {
         Subject::Endpoint { service, endpoint }
     }
 
-    fn list(&mut self, running: &Running) -> Listed {
+    fn list(&mut self, running: &ReconcileUnderWay) -> Listed {
         if self.is_down {
             let result = Err(Fault::new(FaultKind::Unavailable, "HTTP 503"));
             let (endpoints, clusters) = (BTreeMap::new(), BTreeMap::new());
@@ -450,7 +450,7 @@ impl World {
         }
     }
 
-    fn call(&mut self, running: &Running, call: &ClaimedWrite) -> WorldInput {
+    fn call(&mut self, running: &ReconcileUnderWay, call: &ClaimedWrite) -> WorldInput {
         let sent = self.now;
         let age = sent.saturating_sub(call.claimed.boot);
         assert!(age < Times::default().create_deadline, "D: {call:?} is sent {age:?} after its claim");
@@ -465,12 +465,12 @@ impl World {
             None => running.fate,
         };
         let response = match fate {
-            Fate::Arrives => self.execute(&request),
-            Fate::ResponseLost => {
+            RequestFate::Arrives => self.execute(&request),
+            RequestFate::ResponseLost => {
                 self.execute(&request);
                 uncertain()
             }
-            Fate::Travels => {
+            RequestFate::Travels => {
                 self.travel(request);
                 uncertain()
             }
@@ -479,13 +479,13 @@ impl World {
     }
 
     /// Sends the request that comes next, whose response the reconcile still waits for.
-    pub(crate) fn launch(&mut self, running: &Running) {
+    pub(crate) fn launch(&mut self, running: &ReconcileUnderWay) {
         let Effect::Call { call, .. } = &running.effect else { panic!("no request comes next") };
         let request = self.request(running, &call.target.clone());
         self.travel(request);
     }
 
-    fn travel(&mut self, request: Request) {
+    fn travel(&mut self, request: SentRequest) {
         self.travelling.push(request);
         self.latest.push(self.now + TRAVEL);
     }
@@ -498,15 +498,15 @@ impl World {
     }
 
     /// The response to the request that comes next, which was launched, arrives.
-    pub(crate) fn answer(&mut self, running: &mut Running, response: CallResponse) {
+    pub(crate) fn answer(&mut self, running: &mut ReconcileUnderWay, response: CallResponse) {
         self.resume(running, Input::Called(response, self.now));
     }
 
-    fn request(&self, running: &Running, target: &Target) -> Request {
+    fn request(&self, running: &ReconcileUnderWay, target: &Target) -> SentRequest {
         let object = running.machine.object();
         let spec = &object.spec;
         let key = object.service_key().cloned();
-        let request = Request {
+        let request = SentRequest {
             sender: Some(object.uid.clone()),
             target: target.clone(),
             key,
@@ -517,7 +517,7 @@ impl World {
         request
     }
 
-    fn execute(&mut self, request: &Request) -> CallResponse {
+    fn execute(&mut self, request: &SentRequest) -> CallResponse {
         let before = self.atlas.executed.len();
         let response = self.atlas.execute(request);
         if self.atlas.executed.len() > before {
@@ -530,8 +530,8 @@ impl World {
     fn check_sent(
         &self,
         sender: &PrivateObject,
-        known: &BTreeMap<ObjectKey, PrivateObject>,
-        request: &Request,
+        known: &BTreeMap<KindAndName, PrivateObject>,
+        request: &SentRequest,
     ) {
         for other in self.travelling.iter().filter(|other| other.sender != request.sender) {
             let same = match (other.target.life(), request.target.life()) {
@@ -625,12 +625,12 @@ impl World {
     }
 
     /// Goes on with a reconcile that was stopped: a request that comes next is withheld, if it is too late for it.
-    pub(crate) fn finish_late(&mut self, mut running: Running) {
+    pub(crate) fn finish_late(&mut self, mut running: ReconcileUnderWay) {
         while self.step_late(&mut running) {}
     }
 
     /// Performs the next effect of a reconcile that may have been stopped. Returns `false` if it has ended.
-    pub(crate) fn step_late(&mut self, running: &mut Running) -> bool {
+    pub(crate) fn step_late(&mut self, running: &mut ReconcileUnderWay) -> bool {
         let is_late = matches!(&running.effect, Effect::Call { call, .. }
             if self.now.saturating_sub(call.claimed.boot) + Duration::from_millis(2) >= Times::default().create_deadline);
         if word(&running.effect) == "done" {
@@ -662,7 +662,7 @@ impl World {
         }
     }
 
-    pub(crate) fn object(&self, key: &ObjectKey) -> &PrivateObject {
+    pub(crate) fn object(&self, key: &KindAndName) -> &PrivateObject {
         self.api.objects.get(key).unwrap_or_else(|| panic!("{key:?} is gone"))
     }
 
@@ -678,14 +678,14 @@ impl World {
     }
 
     /// A user creates the object of the service.
-    pub(crate) fn with_service() -> (Self, ObjectKey) {
+    pub(crate) fn with_service() -> (Self, KindAndName) {
         let mut world = Self::new();
         world.api.create(&pes("s"), service_spec());
         (world, pes("s"))
     }
 
     /// A user creates the object of endpoint 1, at a service that somebody created by hand.
-    pub(crate) fn with_endpoint() -> (Self, ObjectKey) {
+    pub(crate) fn with_endpoint() -> (Self, KindAndName) {
         let mut world = Self::new();
         world.atlas.create_by_hand(&service_key());
         world.api.create(&pe("e"), direct_spec(1));
@@ -693,12 +693,12 @@ impl World {
     }
 
     /// A user changes the declared endpoint.
-    pub(crate) fn declare(&mut self, key: &ObjectKey, number: u32) {
+    pub(crate) fn declare(&mut self, key: &KindAndName, number: u32) {
         self.api.edit(key, |object| object.spec.endpoint = direct_spec(number).endpoint);
     }
 
     /// Somebody wipes the status.
-    pub(crate) fn wipe_status(&mut self, key: &ObjectKey) {
+    pub(crate) fn wipe_status(&mut self, key: &KindAndName) {
         self.api.edit(key, |object| {
             object.status = crate::objects::WrittenStatus { generation: -1, ..Default::default() };
         });
