@@ -68,7 +68,7 @@ fn unreachable(o: &Observed) -> Option<String> {
     }
 }
 
-/// Records what an open claim aimed at, if it is there and may be deleted.
+/// Records what an unanswered claim aimed at, if it is there and may be deleted.
 fn record_landed(o: &Observed, shown: &Shown) -> Option<Decision> {
     let entry = landed(o, shown, true).filter(|entry| o.may_delete(entry))?;
     Some(act(Step::Record(entry, None), State::Deleting(Deleting::InProgress)))
