@@ -25,7 +25,7 @@ use invariants::fixtures::Draw;
 use crate::fixtures::*;
 use crate::world::service_key;
 
-const CASES: u64 = 150_000;
+const CASES: u64 = 60_000;
 
 /// Bytes that are the same each time.
 pub(crate) fn bytes(seed: u64, number: usize) -> Vec<u8> {
