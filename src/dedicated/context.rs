@@ -32,6 +32,9 @@ use super::kind::{self, DedicatedKind};
 /// The response to a request for a cluster: `None` if Atlas knows none of that name.
 pub(super) type ClusterResponse = Result<Option<Arc<ClusterDescription>>, Fault>;
 
+/// How an object is recorded in the index.
+type RecordNames = fn(&mut Names, Sort, &Token, ObjectNames, SinceBoot) -> bool;
+
 /// What both kinds share.
 pub(super) struct Common {
     names: Mutex<Names>,
@@ -127,13 +130,14 @@ impl Common {
         turn.lock_owned().await
     }
 
-    /// Records what an object names, and has the objects that this may concern reconciled.
-    pub(super) fn record(&self, sort: Sort, token: &Token, names: ObjectNames) {
+    /// Records what an object names, and has the objects that this may concern reconciled. `record` is [`Names::record`] or
+    /// [`Names::record_listed`].
+    fn record(&self, sort: Sort, token: &Token, names: ObjectNames, record: RecordNames) {
         let now = Boottime::now().since_boot();
         let affected = {
             let mut index = self.names();
             let before = index.get(sort, token).cloned();
-            if !index.record(sort, token, names, now) {
+            if !record(&mut index, sort, token, names, now) {
                 return;
             }
             let is_same = |after: &ObjectNames| {
@@ -150,7 +154,7 @@ impl Common {
 
     /// Removes an object that is gone.
     pub(super) fn remove(&self, sort: Sort, token: &Token) {
-        let affected = self.names().remove(sort, token);
+        let affected = self.names().remove(sort, token, Boottime::now().since_boot());
         self.watched.notify_waiters();
         self.request_all(sort, token, &affected);
     }
@@ -198,9 +202,16 @@ impl<K: DedicatedKind> Context<K> {
         })
     }
 
-    /// Records an object that a watch or a list shows.
-    pub(super) fn record(&self, object: &K, identity: &Identity) {
-        self.common.record(K::SORT, &identity.token, kind::names(object, identity, &self.shared.cluster_id));
+    /// Records an object that the watch shows.
+    pub(super) fn record_watched(&self, object: &K, identity: &Identity) {
+        let names = kind::names(object, identity, &self.shared.cluster_id);
+        self.common.record(K::SORT, &identity.token, names, Names::record);
+    }
+
+    /// Records an object that a list shows.
+    pub(super) fn record_listed(&self, object: &K, identity: &Identity) {
+        let names = kind::names(object, identity, &self.shared.cluster_id);
+        self.common.record(K::SORT, &identity.token, names, Names::record_listed);
     }
 
     /// Removes the state of an object that has left the watch. One that `may_exist` still names what it names.

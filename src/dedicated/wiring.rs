@@ -53,7 +53,7 @@ fn links<Service: DedicatedKind, Endpoint: DedicatedKind>(
 
 /// Lists the objects of a namespace (`None`: of all), and records what they name.
 async fn record_all<K: DedicatedKind>(ctx: Arc<Context<K>>, scope: Option<String>) -> Result<(), ApiError> {
-    let record = |object: &K| ctx.record(object, &Identity::new(object, &ctx.shared.cluster_id));
+    let record = |object: &K| ctx.record_listed(object, &Identity::new(object, &ctx.shared.cluster_id));
     ctx.shared.api_server.each::<K>(scope.as_deref(), record).await
 }
 
@@ -61,7 +61,7 @@ async fn record_all<K: DedicatedKind>(ctx: Arc<Context<K>>, scope: Option<String
 async fn control<K: DedicatedKind>(ctx: Arc<Context<K>>) {
     let (recording, removing) = (Arc::clone(&ctx), Arc::clone(&ctx));
     let hooks = Hooks {
-        watched: move |object: &K, identity: &Identity, _is_new| recording.record(object, identity),
+        watched: move |object: &K, identity: &Identity, _is_new| recording.record_watched(object, identity),
         left: |namespace: &str, token: &Token, may_exist| removing.remove(namespace, token, may_exist),
         reconcile: |object, requested_at: Boottime| reconcile(object, requested_at, Arc::clone(&ctx)),
     };

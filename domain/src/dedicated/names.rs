@@ -140,6 +140,8 @@ struct Objects {
 pub struct Names {
     services: Objects,
     endpoints: Objects,
+    /// The uids of the objects that were removed not long ago.
+    removed: HashMap<String, SinceBoot>,
     pruned: SinceBoot,
 }
 
@@ -397,6 +399,12 @@ impl Names {
         objects.insert(token, names, now)
     }
 
+    /// Records an object as a list shows it, as [`Names::record`]. One that a watch has shown to be gone while the list travelled stays
+    /// gone.
+    pub fn record_listed(&mut self, sort: Sort, token: &Token, names: ObjectNames, now: SinceBoot) -> bool {
+        !self.removed.contains_key(&names.uid) && self.record(sort, token, names, now)
+    }
+
     /// Records the id that the reference of an endpoint resolves to.
     pub fn resolved(&mut self, token: &Token, resolved: Option<&CloudEndpointId>, now: SinceBoot) {
         let Some(mut names) = self.endpoints.all.get(token).cloned() else { return };
@@ -410,9 +418,11 @@ impl Names {
 
     /// Removes an object that is gone; what it has claimed stays. Returns the objects that were waiting for it: see
     /// [`Names::affected`].
-    pub fn remove(&mut self, sort: Sort, token: &Token) -> Vec<(Sort, ObjectName)> {
+    pub fn remove(&mut self, sort: Sort, token: &Token, now: SinceBoot) -> Vec<(Sort, ObjectName)> {
         let affected = self.affected(sort, token);
-        self.of_mut(sort).unlink(token);
+        if let Some(removed) = self.of_mut(sort).unlink(token) {
+            self.removed.insert(removed.uid, now);
+        }
         affected
     }
 
@@ -422,6 +432,7 @@ impl Names {
             return;
         }
         self.pruned = now;
+        self.removed.retain(|_, at| now.saturating_sub(*at) < PRUNE);
         self.services.prune(times, now);
         self.endpoints.prune(times, now);
     }

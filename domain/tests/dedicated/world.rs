@@ -229,7 +229,7 @@ impl DedicatedWorld {
                 names.affected(sort, &token)
             } else {
                 cache.remove(key);
-                names.remove(sort, &token)
+                names.remove(sort, &token, now)
             };
             for (sort, other) in affected {
                 let other = KindAndName::new(sort, &other.namespace, &other.name);
