@@ -51,7 +51,7 @@ bench: deps ## Measures the release program and writes docs/performance.md (50 m
 	program=$$(hack/static)/spe-operator && bench() { $(CARGO) run --quiet --locked --profile fast --package testbed --bin bench -- "$$program" "$$@"; } && \
 	$(if $(filter-out 0,$(QUICK)),bench --quick,bench && bench --page)
 
-demo: deps ## Shows how a manifest becomes an AVAILABLE endpoint; EXIT=1 deletes it again and ends
+demo: deps ## Shows how manifests become connected endpoints; EXIT=1 deletes them again and ends
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) run --quiet --locked --package testbed --bin demo -- $(if $(filter-out 0,$(EXIT)),--exit)
 

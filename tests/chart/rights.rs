@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Pace};
+use atlas_simulator::{
+    DEFAULT_CLUSTER, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Pace,
+};
 use domain::reference::VpcEndpointSource;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -22,8 +24,8 @@ use crate::release::{Mode, PATIENCE, Release, Right, pace};
 /// The number of parallel releases.
 const MAX_CONCURRENT: usize = 4;
 
-/// The resources that no controller reconciles yet. The chart grants their rights already.
-const WITHOUT_CONTROLLER: [&str; 2] = ["privateendpointservices", "privateendpoints"];
+/// The VPC endpoint that is registered for a dedicated cluster.
+const REGISTERED: &str = "vpce-0a1b2c3d4e5f60704";
 
 fn kind(source: VpcEndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
@@ -128,6 +130,27 @@ impl<'a> User<'a> {
         self.until("gone", async || Ok(self.objects.get_opt(name).await?.is_none())).await
     }
 
+    /// Creates the object of a dedicated cluster, waits until it is Ready, and returns it.
+    async fn until_declared(&self, kind: &str, spec: Value) -> Result<(Api<DynamicObject>, Value)> {
+        let object = json!({
+            "apiVersion": "atlas.spe-operator.io/v1alpha1",
+            "kind": kind,
+            "metadata": {"name": "dedicated", "labels": {"release": self.release.name}},
+            "spec": spec,
+        });
+        let objects = kinds::api_of(&self.release.client, &object, Some(&self.release.work)).await?;
+        objects.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+        let current = async || Ok::<_, anyhow::Error>(serde_json::to_value(objects.get("dedicated").await?)?);
+        let is_ready = async || {
+            let conditions = current().await?["status"]["conditions"].take();
+            let mut all = conditions.as_array().into_iter().flatten();
+            Ok(all.any(|one| one["type"] == "Ready" && one["status"] == "True"))
+        };
+        self.until(&format!("{kind} Ready"), is_ready).await?;
+        let ready = current().await?;
+        Ok((objects, ready))
+    }
+
     /// Waits until it holds, with repeated reconciles.
     async fn until(&self, what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
         let held = async {
@@ -167,6 +190,7 @@ async fn all_of_its_work(release: &Release, operator: &Process) -> Result<()> {
         json!({"apiVersion": api_version, "kind": kind, "name": "network"})
     };
     let entry = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "key": "vpce"});
+    the_work_for_a_dedicated_cluster(&user).await?;
     // The first uses the operator's own default credentials.
     user.declare("ack", json!({"cloudProviderEndpointRef": reference(VpcEndpointSource::Ack)})).await?;
     let credentials = json!({"name": "atlas-api"});
@@ -243,6 +267,27 @@ async fn all_of_its_work(release: &Release, operator: &Process) -> Result<()> {
     Ok(())
 }
 
+/// An endpoint of a dedicated cluster, from its service to its end.
+async fn the_work_for_a_dedicated_cluster(user: &User<'_>) -> Result<()> {
+    let spec = json!({
+        "projectId": DEFAULT_PROJECT, "provider": "AWS", "region": "EU_WEST_1", "credentialsRef": {"name": "atlas-api"},
+    });
+    let (services, service) = user.until_declared("PrivateEndpointService", spec).await?;
+    let name = service["status"]["endpointServiceName"].as_str().unwrap_or_default();
+    user.release.atlas.make_vpc_endpoint(REGISTERED, name);
+    let spec = json!({
+        "serviceRef": {"name": "dedicated"}, "aws": {"id": REGISTERED}, "clusters": [DEFAULT_CLUSTER],
+    });
+    let (endpoints, _) = user.until_declared("PrivateEndpoint", spec).await?;
+    for objects in [endpoints, services] {
+        objects.delete("dedicated", &DeleteParams::default()).await?;
+        let gone = async || Ok(objects.get_opt("dedicated").await?.is_none());
+        user.until("gone", gone).await?;
+    }
+    ensure!(user.release.atlas.services(DEFAULT_PROJECT).is_empty(), "Atlas has a service");
+    Ok(())
+}
+
 /// Runs once with all rights but `without`.
 ///
 /// # Errors
@@ -261,12 +306,8 @@ async fn run(mode: Mode, without: Option<&Right>) -> Result<Vec<String>> {
 async fn each_right_is_needed(mode: Mode) {
     install_definitions().await;
     assert_eq!(run(mode, None).await.unwrap(), <[String; 0]>::default());
-    let mut rights = Release::new(mode).await.unwrap().rights();
-    rights.retain(|right| {
-        let resource = right.resource.split('/').next().unwrap_or_default();
-        !WITHOUT_CONTROLLER.contains(&resource)
-    });
-    assert!(rights.len() >= 20, "{rights:#?}");
+    let rights = Release::new(mode).await.unwrap().rights();
+    assert!(rights.len() >= 30, "{rights:#?}");
     let runs = rights.into_iter().map(|right| async move { (run(mode, Some(&right)).await, right) });
     let mut runs = stream::iter(runs).buffer_unordered(MAX_CONCURRENT);
     let mut idle = Vec::new();

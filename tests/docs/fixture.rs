@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Pace, Settings, Simulator};
+use atlas_simulator::{
+    DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, DedicatedPace, Pace, Settings, Simulator,
+};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
@@ -44,7 +46,12 @@ pub(crate) struct PageFixture {
 impl PageFixture {
     pub(crate) async fn build(name: &str, requirements: &Requirements) -> Self {
         static SHARED: OnceCell<()> = OnceCell::const_new();
-        let atlas = Simulator::start(Settings::at_pace(Pace::of(Duration::from_millis(300)))).await.unwrap();
+        let phase = Duration::from_millis(300);
+        let mut settings = Settings::at_pace(Pace::of(phase));
+        settings.dedicated.pace = DedicatedPace::of(phase);
+        // The dedicated cluster of the manual has the name of its serverless instance.
+        settings.dedicated.add_cluster(DEFAULT_PROJECT, DEFAULT_INSTANCE, &[]);
+        let atlas = Simulator::start(settings).await.unwrap();
         let mut fresh = Vec::new();
         for _ in &requirements.clusters {
             let cluster = ControlPlane::start().await.unwrap();

@@ -16,7 +16,7 @@ atlas() {
     set -x
 }
 
-# atlas_holds N — fails unless Atlas holds N endpoints.
+# atlas_holds N — fails unless Atlas holds N endpoints of serverless instances.
 atlas_holds() {
     local found
     found=$(atlas GET endpoints | grep -c '"_id"' || true)
@@ -38,10 +38,18 @@ eventually() {
     set -x
 }
 
-# reason_is NAME REASON [CONDITION] — fails unless the condition has this reason.
+# reason_is NAME REASON [CONDITION] — fails unless the condition has this reason. Without a kind (pe/orders) it is about an spe.
 reason_is() {
-    [ "$(kubectl get spe "$1" --output "jsonpath={.status.conditions[?(@.type==\"${3:-Ready}\")].reason}")" = "$2" ]
+    local object=$1
+    [[ $object == */* ]] || object=spe/$object
+    [ "$(kubectl get "$object" --output "jsonpath={.status.conditions[?(@.type==\"${3:-Ready}\")].reason}")" = "$2" ]
 }
+
+# aws_has ID SERVICE — makes a VPC endpoint for the service of this name in the user's cloud.
+aws_has() { atlas POST vpc-endpoints "{\"id\": \"$1\", \"service_name\": \"$2\"}"; }
+
+# service_name NAME — the name in AWS of the service that the PrivateEndpointService declares.
+service_name() { kubectl get pesvc "$1" --output jsonpath='{.status.endpointServiceName}'; }
 
 # The key, as every page but those on keys finds it.
 make_key() {

@@ -2,19 +2,28 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint};
+use atlas_simulator::{AtlasService, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Simulator};
+use serde_json::Value;
 
 use crate::book::root;
 use crate::fixture::{PageFixture, Requirements};
 
-/// Each sample, with its reason of Ready once the objects that it refers to exist.
-const ENDS: [(&str, &str); 10] = [
+/// Each sample, with the reason of Ready of all its objects once what it refers to exists. What another sample refers to comes first.
+const ENDS: [(&str, &str); 18] = [
     ("adopt", "Reserved"),
     ("basic", "Reserved"),
     ("observe", "Reserved"),
     ("output-config-map", "Available"),
+    ("private-endpoint-service", "Available"),
+    ("private-endpoint-shared", "Available"),
+    ("private-endpoint", "Available"),
+    ("private-endpoint-adopt", "Available"),
+    ("private-endpoint-config-map", "Available"),
+    ("private-endpoint-look-up", "Available"),
+    ("private-endpoint-observe", "Available"),
+    ("private-endpoint-suspended", "Suspended"),
     ("retain", "Reserved"),
     ("suspended", "Suspended"),
     ("vpc-endpoint-ack", "Available"),
@@ -23,8 +32,15 @@ const ENDS: [(&str, &str); 10] = [
     ("vpc-endpoint-upbound", "Available"),
 ];
 
-/// How the samples of the kinds begin that no controller reconciles yet.
-const WITHOUT_CONTROLLER: &str = "private-endpoint";
+/// The services that others made, by region, each with the VPC endpoint that a sample names and whether others registered it.
+const OF_OTHERS: [(&str, &str, bool); 3] = [
+    ("US_WEST_2", "vpce-0a1b2c3d4e5f60722", true),
+    ("US_WEST_1", "vpce-0a1b2c3d4e5f60723", true),
+    ("US_EAST_1", "vpce-0a1b2c3d4e5f60721", false),
+];
+
+/// The VPC endpoints that the samples name at the service of `private-endpoint-service.yaml`.
+const OF_OUR_SERVICE: [&str; 2] = ["vpce-0a1b2c3d4e5f60718", "vpce-0a1b2c3d4e5f60720"];
 
 /// The VPC endpoints that the samples refer to, with their ids.
 const NETWORK: &str = r#"
@@ -44,17 +60,47 @@ async fn every_sample_reaches_its_purpose() {
     // What `adopt` and `observe` name.
     let named = Endpoint { id: "5f7cac1adf5d6c6306f4b283".to_owned(), ..Endpoint::reserved(None) };
     fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, named);
+    make_services_of_others(&fixture.atlas);
     let mut script = NETWORK.to_owned();
     for (name, _) in ENDS {
-        let file = root().join("deploy/samples").join(name).with_extension("yaml");
-        let _ = writeln!(script, "kubectl apply --validate=strict -f {}", file.display());
+        let _ = writeln!(script, "kubectl apply --validate=strict -f {}", file(name).display());
+    }
+    script.push_str("eventually reason_is pesvc/orders Available\n");
+    for vpc_endpoint in OF_OUR_SERVICE {
+        let _ = writeln!(script, "aws_has {vpc_endpoint} \"$(service_name orders)\"");
     }
     for (name, reason) in ENDS {
-        let _ = writeln!(script, "eventually reason_is {name} {reason}");
+        for object in objects(name) {
+            let _ = writeln!(script, "eventually reason_is {object} {reason}");
+        }
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages/samples");
     fs::create_dir_all(&folder).unwrap();
     fixture.play("samples", &folder, &script).await.unwrap();
+}
+
+fn make_services_of_others(atlas: &Simulator) {
+    for (region, vpc_endpoint, is_registered) in OF_OTHERS {
+        let service = AtlasService::available(region);
+        atlas.make_vpc_endpoint(vpc_endpoint, service.service_name.as_deref().unwrap());
+        let id = atlas.insert_service(DEFAULT_PROJECT, service);
+        assert!(!is_registered || atlas.register_endpoint(&id, vpc_endpoint));
+    }
+}
+
+fn file(sample: &str) -> PathBuf {
+    root().join("deploy/samples").join(sample).with_extension("yaml")
+}
+
+/// Returns the operator's own objects of a sample, as kubectl names them.
+fn objects(sample: &str) -> Vec<String> {
+    let text = fs::read_to_string(file(sample)).unwrap();
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let ours = documents.into_iter().filter(|one| one["apiVersion"] == "atlas.spe-operator.io/v1alpha1");
+    let name = |one: Value| {
+        format!("{}/{}", one["kind"].as_str().unwrap(), one["metadata"]["name"].as_str().unwrap())
+    };
+    ours.map(name).collect()
 }
 
 #[test]
@@ -63,8 +109,10 @@ fn no_sample_is_forgotten() {
     let mut names: Vec<_> = files
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned))
-        .filter(|name| name != "secret" && name != "kustomization" && !name.starts_with(WITHOUT_CONTROLLER))
+        .filter(|name| name != "secret" && name != "kustomization")
         .collect();
     names.sort();
-    assert_eq!(names, ENDS.map(|(name, _)| name));
+    let mut played = ENDS.map(|(name, _)| name);
+    played.sort_unstable();
+    assert_eq!(names, played);
 }

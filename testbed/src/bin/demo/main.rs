@@ -1,8 +1,9 @@
-//! `make demo`: a manifest becomes an AVAILABLE endpoint, on a real API server, by the real operator, against the
-//! simulated Atlas.
+//! `make demo`: manifests become connected endpoints of a dedicated cluster and of a serverless instance, on a real API server, by the
+//! real operator, against the simulated Atlas.
 //!
 //! It plays two parts only, the user's and AWS'; it never touches what the operator writes.
 
+mod fixture;
 mod script;
 mod table;
 
@@ -14,7 +15,7 @@ async fn main() -> ExitCode {
         None => false,
         Some("--exit") => true,
         Some(other) => {
-            eprintln!("demo: {other:?} is no argument; --exit deletes the object at the end and leaves");
+            eprintln!("demo: {other:?} is no argument; --exit deletes the objects at the end and leaves");
             return ExitCode::from(2);
         }
     };

@@ -1,228 +1,168 @@
 //! The script of the demo, step by step.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
-use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Settings, Simulator,
-};
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
-use kube::{Api, Client};
+use anyhow::{Context, Result, ensure};
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY};
 use serde_json::{Value, json};
-use testbed::{ControlPlane, Process};
 
-use crate::table::{self, Row};
+use crate::fixture::{DemoFixture, Resource};
 
-/// The object of the demo: the sample that the README shows.
-const NAME: &str = "basic";
+/// The endpoint service of a dedicated cluster: a sample that the README shows.
+const SERVICE: Resource = Resource {
+    kind: "PrivateEndpointService",
+    plural: "privateendpointservices",
+    short: "pesvc",
+    name: "orders",
+};
 
-/// The response of AWS to `create-vpc-endpoint`.
+/// The endpoint of a dedicated cluster.
+const ENDPOINT: Resource =
+    Resource { kind: "PrivateEndpoint", plural: "privateendpoints", short: "pe", name: "orders" };
+
+/// The endpoint of a serverless instance.
+const SERVERLESS: Resource = Resource {
+    kind: "ServerlessPrivateEndpoint",
+    plural: "serverlessprivateendpoints",
+    short: "spe",
+    name: "basic",
+};
+
+/// The VPC endpoint that the sample of [`ENDPOINT`] names.
 const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
+
+/// The response of AWS to the second `create-vpc-endpoint`.
+const SERVERLESS_VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60719";
 
 /// The annotation that requests a reconcile.
 const RECONCILE_REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
 
-/// The timeout of any one step.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-struct DemoFixture {
-    // Kept alive until the end.
-    _operator: Process,
-    control_plane: ControlPlane,
-    atlas: Simulator,
-    client: Client,
-    namespace: String,
-    objects: Api<DynamicObject>,
-}
-
-/// Runs the script; `leave` ends it with the object's deletion instead of waiting for Ctrl-C.
+/// Runs the script; `leave` ends it with the deletion of all objects instead of waiting for Ctrl-C.
 pub(crate) async fn run(leave: bool) -> Result<()> {
     let fixture = DemoFixture::build().await?;
-    let started = Instant::now();
-    fixture.apply().await?;
-    fixture.until("RESERVED").await?;
-    fixture.act_as_user().await?;
-    fixture.until("AVAILABLE").await?;
-    println!("\nThe endpoint is AVAILABLE, {} s after kubectl apply.", started.elapsed().as_secs());
+    fixture.create_secret().await?;
+    connect_cluster(&fixture).await?;
+    connect_instance(&fixture).await?;
     if leave {
-        return fixture.clean_up().await;
+        disconnect_cluster(&fixture).await?;
+        return disconnect_instance(&fixture).await;
     }
-    fixture.invite().await?;
+    invite(&fixture).await?;
     tokio::signal::ctrl_c().await?;
     Ok(())
 }
 
-impl DemoFixture {
-    async fn build() -> Result<Self> {
-        println!("Starting etcd and kube-apiserver (built on the first run; that takes some minutes) …");
-        let control_plane = ControlPlane::start().await?;
-        let operator = operator_binary()?;
-        let crd = Command::new(&operator).arg("crd").output().context("spe-operator crd")?;
-        ensure!(crd.status.success(), "spe-operator crd: {}", String::from_utf8_lossy(&crd.stderr));
-        control_plane.install_crd_yaml(&String::from_utf8(crd.stdout)?).await?;
-        let namespace = control_plane.create_namespace("demo").await?;
-        println!("Starting the simulated Atlas and the operator …");
-        let atlas = Simulator::start(Settings::default()).await?;
-        let mut command = Command::new(&operator);
-        command.args(["run", "--atlas-base-url", &atlas.url(), "--admin-address", "127.0.0.1:0"]);
-        command.env("KUBECONFIG", control_plane.kubeconfig_file());
-        let client = control_plane.client().await?;
-        let kind = kind();
-        Ok(Self {
-            _operator: Process::spawn("spe-operator", &command)?,
-            objects: Api::namespaced_with(client.clone(), &namespace, &kind),
-            control_plane,
-            atlas,
-            client,
-            namespace,
-        })
-    }
+/// Two manifests become a private endpoint of a dedicated cluster.
+async fn connect_cluster(fixture: &DemoFixture) -> Result<()> {
+    println!("\n== A dedicated cluster ==");
+    fixture.apply("private-endpoint-service.yaml").await?;
+    fixture.until(&SERVICE, "AVAILABLE").await?;
+    let service = service_name(&fixture.object(&SERVICE).await?)?;
+    println!("\nThe endpoint service can be used. You would now create a VPC endpoint for it:\n");
+    print_create_vpc_endpoint(&service);
+    println!("The demo plays that part, in a simulated cloud.");
+    fixture.atlas.make_vpc_endpoint(VPC_ENDPOINT, &service);
+    fixture.apply("private-endpoint.yaml").await?;
+    fixture.until(&ENDPOINT, "AVAILABLE").await?;
+    let object = fixture.object(&ENDPOINT).await?;
+    let strings = &object["status"]["connectionStrings"][0];
+    let srv = strings["srv"].as_str().context("no connection string")?;
+    println!("\nThe private endpoint is connected. Clients of the cluster {} use:\n", strings["cluster"]);
+    println!("    {srv}");
+    Ok(())
+}
 
-    async fn apply(&self) -> Result<()> {
-        let secret = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "atlas-api"},
-            "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": DEFAULT_PRIVATE_KEY},
-        });
-        let sample = root().join("deploy/samples/basic.yaml");
-        let manifest = std::fs::read_to_string(&sample).with_context(|| sample.display().to_string())?;
-        println!(
-            "\n$ kubectl create secret generic atlas-api --from-literal=publicApiKey=… --from-literal=privateApiKey=…"
-        );
-        println!("$ kubectl apply -f deploy/samples/basic.yaml\n");
-        let shown = manifest.lines().filter(|line| !line.starts_with('#'));
-        shown.for_each(|line| println!("    {line}"));
-        let object: Value = serde_saphyr::from_str(&manifest)?;
-        let secrets = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
-        let secrets: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &self.namespace, &secrets);
-        let apply = PatchParams::apply("demo").force();
-        secrets.patch("atlas-api", &apply, &Patch::Apply(secret)).await?;
-        self.objects.patch(NAME, &apply, &Patch::Apply(object)).await?;
-        println!("\n$ kubectl get spe --watch\n");
-        Ok(())
-    }
+/// One manifest becomes a private endpoint of a serverless instance.
+async fn connect_instance(fixture: &DemoFixture) -> Result<()> {
+    println!("\n== A serverless instance ==");
+    let started = Instant::now();
+    fixture.apply("basic.yaml").await?;
+    fixture.until(&SERVERLESS, "RESERVED").await?;
+    println!("\nThe endpoint service is reserved. You would now create a VPC endpoint for it:\n");
+    print_create_vpc_endpoint(&service_name(&fixture.object(&SERVERLESS).await?)?);
+    println!("and declare its id. The demo plays that part:\n");
+    let change = json!({"spec": {"cloudProviderEndpointId": SERVERLESS_VPC_ENDPOINT}});
+    fixture.patch(&SERVERLESS, change).await?;
+    fixture.until(&SERVERLESS, "AVAILABLE").await?;
+    println!("\nThe endpoint is AVAILABLE, {} s after kubectl apply.", started.elapsed().as_secs());
+    Ok(())
+}
 
-    /// Prints the object's row as it changes, until Atlas' status is the expected one and the operator reports that it
-    /// is done with it.
-    async fn until(&self, status: &str) -> Result<()> {
-        let path = format!(
-            "/apis/atlas.spe-operator.io/v1alpha1/namespaces/{}/serverlessprivateendpoints/{NAME}",
-            self.namespace
-        );
-        let waiting = Instant::now();
-        let mut last: Vec<String> = Vec::new();
-        loop {
-            let row = Row::of(&self.client, &path).await?;
-            if row.state() != last {
-                if last.is_empty() {
-                    println!("    {}", table::line(&row.columns));
-                }
-                println!("    {}", table::line(&row.cells));
-                last = row.state().into_iter().map(str::to_owned).collect();
-            }
-            if row.cell("STATUS") == status && row.cell("READY") == "True" {
-                return Ok(());
-            }
-            if waiting.elapsed() > PATIENCE {
-                bail!(
-                    "the endpoint did not become {status} within {} s; the object: {}",
-                    PATIENCE.as_secs(),
-                    self.object().await?
-                );
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
+/// The service is deleted first, and waits for its endpoint.
+async fn disconnect_cluster(fixture: &DemoFixture) -> Result<()> {
+    println!("\n== The end ==");
+    fixture.delete(&SERVICE, " --wait=false").await?;
+    fixture.watch(&SERVICE, |row| row.cell("REASON") == "InUse").await?;
+    let object = fixture.object(&SERVICE).await?;
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready");
+    let message = ready.and_then(|ready| ready["message"].as_str()).context("no condition Ready")?;
+    ensure!(message.contains(ENDPOINT.name), "{message} does not name the endpoint");
+    println!("\nThe service waits for its endpoint, which stays connected. Its condition says:\n");
+    println!("    {message}");
+    fixture.delete(&ENDPOINT, "").await?;
+    let mut took = fixture.until_gone(&ENDPOINT).await?;
+    took += fixture.until_gone(&SERVICE).await?;
+    let left = fixture.atlas.services(DEFAULT_PROJECT);
+    ensure!(left.is_empty(), "the objects are gone, but Atlas still holds {left:?}");
+    println!("\nBoth objects are gone after {} s, and Atlas holds no endpoint service any more.", took.as_secs());
+    Ok(())
+}
 
-    async fn act_as_user(&self) -> Result<()> {
-        let object = self.object().await?;
-        let service = object["status"]["endpointServiceName"].as_str().context("no endpoint service name")?;
-        println!("\nThe endpoint service is reserved. You would now create a VPC endpoint for it:\n");
-        println!("    aws ec2 create-vpc-endpoint --vpc-endpoint-type Interface --service-name {service} \\");
-        println!("        --vpc-id <vpc> --subnet-ids <subnets> --security-group-ids <groups>\n");
-        println!("and declare its id. The demo plays that part:\n");
-        let change = json!({"spec": {"cloudProviderEndpointId": VPC_ENDPOINT}});
-        println!("$ kubectl patch spe {NAME} --type merge -p '{change}'\n");
-        self.objects.patch(NAME, &PatchParams::default(), &Patch::Merge(change)).await?;
-        Ok(())
-    }
+async fn disconnect_instance(fixture: &DemoFixture) -> Result<()> {
+    fixture.delete(&SERVERLESS, "").await?;
+    let took = fixture.until_gone(&SERVERLESS).await?;
+    let left = fixture.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE);
+    ensure!(left.is_empty(), "the object is gone, but Atlas still holds {left:?}");
+    println!("\nThe object is gone after {} s, and Atlas holds no endpoint any more.", took.as_secs());
+    Ok(())
+}
 
-    async fn clean_up(&self) -> Result<()> {
-        println!("\n$ kubectl delete spe {NAME}");
-        self.objects.delete(NAME, &DeleteParams::default()).await?;
-        let waiting = Instant::now();
-        while self.objects.get_opt(NAME).await?.is_some() {
-            ensure!(waiting.elapsed() < PATIENCE, "the object was not released: {}", self.object().await?);
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        let left = self.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE);
-        ensure!(left.is_empty(), "the object is gone, but Atlas still holds {left:?}");
-        println!(
-            "\nThe object is gone after {} s, and Atlas holds no endpoint any more.",
-            waiting.elapsed().as_secs()
-        );
-        Ok(())
+async fn invite(fixture: &DemoFixture) -> Result<()> {
+    let (namespace, atlas) = (&fixture.namespace, fixture.atlas.url());
+    let id = fixture.object(&SERVERLESS).await?["status"]["_id"].as_str().unwrap_or_default().to_owned();
+    println!("\nEverything stays up until Ctrl-C. Look around, in another terminal:\n");
+    println!("    export KUBECONFIG={}", fixture.control_plane.kubeconfig_file().display());
+    if !is_installed("kubectl") {
+        let programs = testbed::control_plane_binaries().await?;
+        println!("    export PATH=\"{}:$PATH\"    # kubectl", programs.display());
     }
+    println!("    kubectl -n {namespace} get atlas -o wide");
+    println!("    kubectl -n {namespace} describe pe {}\n", ENDPOINT.name);
+    println!("Break something, and read again. Here the VPC endpoint is deleted in the simulated cloud:\n");
+    println!("    curl -s -X DELETE {atlas}/control/vpc-endpoints/{VPC_ENDPOINT}");
+    println!("    {}\n", reconcile(namespace, &ENDPOINT));
+    println!("Here the endpoint of the serverless instance is deleted in Atlas; the operator believes it");
+    println!("once the endpoint is two minutes old, and creates another:\n");
+    println!("    curl -s -X DELETE {atlas}/control/endpoints/{id}");
+    println!("    {}\n", reconcile(namespace, &SERVERLESS));
+    println!("What Atlas holds:\n");
+    println!(
+        "    curl --user '{DEFAULT_PUBLIC_KEY}:{DEFAULT_PRIVATE_KEY}' --digest \\\n        \
+         --header 'Accept: application/vnd.atlas.2023-01-01+json' \\\n        \
+         '{atlas}/api/atlas/v2/groups/{DEFAULT_PROJECT}/privateEndpoint/AWS/endpointService?pretty=true'\n"
+    );
+    Ok(())
+}
 
-    async fn invite(&self) -> Result<()> {
-        let namespace = &self.namespace;
-        let id = self.object().await?["status"]["_id"].as_str().unwrap_or_default().to_owned();
-        println!("\nEverything stays up until Ctrl-C. Look around, in another terminal:\n");
-        println!("    export KUBECONFIG={}", self.control_plane.kubeconfig_file().display());
-        if !is_installed("kubectl") {
-            let programs = testbed::control_plane_binaries().await?;
-            println!("    export PATH=\"{}:$PATH\"    # kubectl", programs.display());
-        }
-        println!("    kubectl -n {namespace} describe spe {NAME}\n");
-        println!(
-            "Break something, request a reconcile, and read again. Here the endpoint is deleted in Atlas; the"
-        );
-        println!("operator believes it once the endpoint is two minutes old, and creates another:\n");
-        println!("    curl -s -X DELETE {}/control/endpoints/{id}", self.atlas.url());
-        println!(
-            "    kubectl -n {namespace} annotate --overwrite spe {NAME} {RECONCILE_REQUEST}=\"$(date)\"\n"
-        );
-        println!("What Atlas holds:\n");
-        println!(
-            "    curl --user '{DEFAULT_PUBLIC_KEY}:{DEFAULT_PRIVATE_KEY}' --digest --header 'Accept: application/json' \\\n        \
-             '{}/api/atlas/v1.0/groups/{DEFAULT_PROJECT}/privateEndpoint/serverless/instance/{DEFAULT_INSTANCE}/endpoint?pretty=true'\n",
-            self.atlas.url()
-        );
-        Ok(())
-    }
+/// Returns the command that requests a reconcile.
+fn reconcile(namespace: &str, of: &Resource) -> String {
+    let Resource { short, name, .. } = of;
+    format!("kubectl -n {namespace} annotate --overwrite {short} {name} {RECONCILE_REQUEST}=\"$(date)\"")
+}
 
-    async fn object(&self) -> Result<Value> {
-        Ok(serde_json::to_value(self.objects.get(NAME).await?)?)
-    }
+fn service_name(object: &Value) -> Result<String> {
+    let name = object["status"]["endpointServiceName"].as_str().context("no endpoint service name")?;
+    Ok(name.to_owned())
+}
+
+fn print_create_vpc_endpoint(service: &str) {
+    println!("    aws ec2 create-vpc-endpoint --vpc-endpoint-type Interface --service-name {service} \\");
+    println!("        --vpc-id <vpc> --subnet-ids <subnets> --security-group-ids <groups>\n");
 }
 
 /// Returns whether a shell would find the program.
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
-fn kind() -> ApiResource {
-    ApiResource {
-        group: "atlas.spe-operator.io".to_owned(),
-        version: "v1alpha1".to_owned(),
-        api_version: "atlas.spe-operator.io/v1alpha1".to_owned(),
-        kind: "ServerlessPrivateEndpoint".to_owned(),
-        plural: "serverlessprivateendpoints".to_owned(),
-    }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// Returns the operator that was built beside this program.
-fn operator_binary() -> Result<PathBuf> {
-    let beside = std::env::current_exe()?.with_file_name("spe-operator");
-    ensure!(beside.exists(), "{} is missing; build it with: cargo build --workspace", beside.display());
-    Ok(beside)
 }

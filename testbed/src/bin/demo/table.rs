@@ -50,7 +50,7 @@ impl Row {
 
 /// Returns one line of a table.
 pub(crate) fn line(cells: &[String]) -> String {
-    let widths = [8, 7, 23, 22, 10, 6];
+    let widths = [8, 7, 22, 20, 10, 10, 6];
     let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
