@@ -1,5 +1,5 @@
--- Health of a ServerlessPrivateEndpoint for Argo CD, as kstatus computes it, except for `spec.suspend`: Healthy means that
--- what the manifest declares is done. An object that is retried is Progressing, so that no sync fails for it at once.
+-- Health of an object of any of the operator's kinds for Argo CD, as kstatus computes it, except for `spec.suspend`: Healthy
+-- means that what the manifest declares is done. An object that is retried is Progressing, so that no sync fails for it at once.
 local function is_true(conditions, kind)
   for _, condition in ipairs(conditions) do
     if condition.type == kind and condition.status == "True" then

@@ -271,16 +271,20 @@ fn the_catalogue_of_the_chart_shows_the_crds_and_the_samples() {
 fn the_patch_of_argocd_cm_holds_the_scripts_beside_it() {
     let script = |path: &str| std::fs::read_to_string(deploy().join("argocd").join(path)).unwrap();
     let config: Value = serde_saphyr::from_str(&script("argocd-cm.yaml")).unwrap();
-    let kind = "atlas.spe-operator.io_ServerlessPrivateEndpoint";
-    let health = &config["data"][format!("resource.customizations.health.{kind}")];
-    assert_eq!(health.as_str().unwrap().trim(), script("health.lua").trim());
-    let actions = config["data"][format!("resource.customizations.actions.{kind}")].as_str().unwrap();
-    let actions: Value = serde_saphyr::from_str(actions).unwrap();
-    assert_eq!(actions["discovery.lua"].as_str().unwrap().trim(), script("actions/discovery.lua").trim());
-    let definitions = actions["definitions"].as_array().unwrap();
-    assert_eq!(definitions.len(), 3);
-    for definition in definitions {
-        let file = format!("actions/{}.lua", definition["name"].as_str().unwrap());
-        assert_eq!(definition["action.lua"].as_str().unwrap().trim(), script(&file).trim(), "{file}");
+    let data = config["data"].as_object().unwrap();
+    assert_eq!(data.len(), 2 * definitions().len());
+    for definition in definitions() {
+        let kind = format!("atlas.spe-operator.io_{}", definition.spec.names.kind);
+        let health = &data[&format!("resource.customizations.health.{kind}")];
+        assert_eq!(health.as_str().unwrap().trim(), script("health.lua").trim());
+        let actions = data[&format!("resource.customizations.actions.{kind}")].as_str().unwrap();
+        let actions: Value = serde_saphyr::from_str(actions).unwrap();
+        assert_eq!(actions["discovery.lua"].as_str().unwrap().trim(), script("actions/discovery.lua").trim());
+        let actions = actions["definitions"].as_array().unwrap();
+        assert_eq!(actions.len(), 3);
+        for action in actions {
+            let file = format!("actions/{}.lua", action["name"].as_str().unwrap());
+            assert_eq!(action["action.lua"].as_str().unwrap().trim(), script(&file).trim(), "{file}");
+        }
     }
 }

@@ -4,22 +4,27 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use spe_operator::app::definitions::definitions;
 
-/// The configuration of kube-state-metrics for the kind.
-fn resource() -> Value {
+/// The configuration of kube-state-metrics for each kind, with its definition.
+fn resources() -> Vec<(Value, Value)> {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(include_str!("../../deploy/kube-state-metrics.yaml")).unwrap();
     let config = documents[0]["data"]["config.yaml"].as_str().unwrap();
     let config: Value = serde_saphyr::from_str(config).unwrap();
     assert_eq!(config["kind"], "CustomResourceStateMetrics");
     let resources = config["spec"]["resources"].as_array().unwrap();
-    assert_eq!(resources.len(), 1);
-    resources[0].clone()
+    let definition = |resource: &Value| {
+        let is_its = |crd: &Value| crd["spec"]["names"]["kind"] == resource["groupVersionKind"]["kind"];
+        let mut all = definitions().into_iter().map(|crd| serde_json::to_value(crd).unwrap());
+        all.find(is_its).unwrap_or_else(|| panic!("no definition of {resource}"))
+    };
+    assert_eq!(resources.len(), definitions().len());
+    resources.iter().map(|resource| (resource.clone(), definition(resource))).collect()
 }
 
 /// The definition's schema of an object, with the fields that every object has.
-fn schema() -> Value {
-    let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
+fn schema(crd: &Value) -> Value {
     let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
     let text = json!({"type": "string"});
     schema["properties"]["metadata"]["properties"] =
@@ -38,8 +43,8 @@ fn follow<'a>(schema: &'a Value, path: &Value) -> Result<&'a Value, String> {
 }
 
 /// Returns the errors of the metrics.
-fn complaints(resource: &Value) -> Vec<String> {
-    let schema = schema();
+fn complaints(resource: &Value, crd: &Value) -> Vec<String> {
+    let schema = schema(crd);
     let mut found = Vec::new();
     let mut names = BTreeSet::new();
     let mut is_text = |from: &Value, label: &str, path: &Value| match follow(from, path) {
@@ -74,29 +79,32 @@ fn complaints(resource: &Value) -> Vec<String> {
 
 #[test]
 fn each_metric_is_made_of_fields_that_there_are() {
-    let resource = resource();
-    assert_eq!(complaints(&resource), [""; 0]);
-    for (pointer, misspelled) in [
-        ("/labelsFromPath/name", json!(["metadata", "nam"])),
-        ("/metrics/0/each/info/labelsFromPath/instance", json!(["spec", "instance"])),
-        ("/metrics/1/each/gauge/path", json!(["status", "condition"])),
-        ("/metrics/1/each/gauge/valueFrom", json!(["state"])),
-    ] {
-        let mut wrong = resource.clone();
-        *wrong.pointer_mut(pointer).unwrap() = misspelled;
-        assert_eq!(complaints(&wrong).len(), 1, "{pointer}");
+    for (resource, crd) in resources() {
+        assert_eq!(complaints(&resource, &crd), [""; 0]);
+        for (pointer, misspelled) in [
+            ("/labelsFromPath/name", json!(["metadata", "nam"])),
+            ("/metrics/0/each/info/labelsFromPath/status", json!(["status", "state"])),
+            ("/metrics/1/each/gauge/path", json!(["status", "condition"])),
+            ("/metrics/1/each/gauge/valueFrom", json!(["state"])),
+        ] {
+            let mut wrong = resource.clone();
+            *wrong.pointer_mut(pointer).unwrap() = misspelled;
+            assert_eq!(complaints(&wrong, &crd).len(), 1, "{pointer}");
+        }
     }
 }
 
 #[test]
-fn it_watches_the_installed_kind_and_has_bounded_labels() {
-    let resource = resource();
-    let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
-    let spec = &crd["spec"];
-    let kind = json!({"group": spec["group"], "version": spec["versions"][0]["name"], "kind": spec["names"]["kind"]});
-    assert_eq!(resource["groupVersionKind"], kind);
-    let text = resource.to_string();
-    for unwanted in ["projectId", "_id", "message", "errorMessage", "comment"] {
-        assert!(!text.contains(&format!("\"{unwanted}\"")), "{unwanted}");
+fn it_watches_the_installed_kinds_and_has_bounded_labels() {
+    for (resource, crd) in resources() {
+        let spec = &crd["spec"];
+        let kind = json!({"group": spec["group"], "version": spec["versions"][0]["name"], "kind": spec["names"]["kind"]});
+        assert_eq!(resource["groupVersionKind"], kind);
+        let text = resource.to_string();
+        let unwanted =
+            ["projectId", "_id", "serviceId", "endpointId", "message", "errorMessage", "comment", "connectionStrings"];
+        for unwanted in unwanted {
+            assert!(!text.contains(&format!("\"{unwanted}\"")), "{unwanted}");
+        }
     }
 }

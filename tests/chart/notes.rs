@@ -22,15 +22,15 @@ fn deletions(notes: &str) -> Vec<&str> {
 async fn the_parting_advice_deletes_only_what_the_release_watches() {
     let namespaced = ["rbac.scope=namespaced", "clusterId=c"];
     for (values, expected) in [
-        (&[][..], &["kubectl delete spe --all --all-namespaces"][..]),
-        (&["watchSelector=team=a"], &["kubectl delete spe --selector 'team=a' --all-namespaces"]),
-        (&["watchNamespaces=[\"t1\"]"], &["kubectl delete spe --all --namespace t1"]),
-        (&namespaced, &["kubectl delete spe --all --namespace home"]),
+        (&[][..], &["kubectl delete pe,pesvc,spe --all --all-namespaces"][..]),
+        (&["watchSelector=team=a"], &["kubectl delete pe,pesvc,spe --selector 'team=a' --all-namespaces"]),
+        (&["watchNamespaces=[\"t1\"]"], &["kubectl delete pe,pesvc,spe --all --namespace t1"]),
+        (&namespaced, &["kubectl delete pe,pesvc,spe --all --namespace home"]),
         (
             &["watchNamespaces=[\"t1\",\"t2\"]", "watchSelector=team in (a)"],
             &[
-                "kubectl delete spe --selector 'team in (a)' --namespace t1",
-                "kubectl delete spe --selector 'team in (a)' --namespace t2",
+                "kubectl delete pe,pesvc,spe --selector 'team in (a)' --namespace t1",
+                "kubectl delete pe,pesvc,spe --selector 'team in (a)' --namespace t2",
             ],
         ),
     ] {

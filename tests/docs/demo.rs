@@ -2,25 +2,27 @@
 
 use std::fs;
 
-use spe_operator::serverless::crd;
+use spe_operator::{endpoint, endpoint_service};
 
 use crate::book::root;
 
 /// Returns the lines of the block that begins with the manifest of the demo.
 fn shown() -> Vec<String> {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, block) = readme.split_once("```text\n$ kubectl apply -f deploy/samples/basic.yaml\n").unwrap();
+    let (_, block) = readme.split_once("```text\n$ kubectl apply -f deploy/samples/private-endpoint-service.yaml\n").unwrap();
     block.split("```").next().unwrap().lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn the_readme_shows_the_columns_of_kubectl_get() {
-    let crd = serde_json::to_value(crd::crd()).unwrap();
-    let columns = crd["spec"]["versions"][0]["additionalPrinterColumns"].as_array().unwrap().iter();
-    let columns = columns.filter(|column| column["priority"].is_null());
-    let columns: Vec<_> = columns.map(|column| column["name"].as_str().unwrap().to_uppercase()).collect();
-    let heading = |line: &String| line.split_whitespace().skip(1).eq(&columns);
-    assert!(shown().iter().any(heading), "{columns:?}: copy the output of `make demo EXIT=1`");
+    for definition in [endpoint_service::crd::crd(), endpoint::crd::crd()] {
+        let crd = serde_json::to_value(definition).unwrap();
+        let columns = crd["spec"]["versions"][0]["additionalPrinterColumns"].as_array().unwrap().iter();
+        let columns = columns.filter(|column| column["priority"].is_null());
+        let columns: Vec<_> = columns.map(|column| column["name"].as_str().unwrap().to_uppercase()).collect();
+        let heading = |line: &String| line.split_whitespace().skip(1).eq(&columns);
+        assert!(shown().iter().any(heading), "{columns:?}: copy the output of `make demo EXIT=1`");
+    }
 }
 
 /// The demo's own output appears in its source, except for the values that it fills in.

@@ -45,6 +45,7 @@ macro_rules! run {
 run! {
     readme_works: "README.md",
     installing_works: "docs/tasks/install.md",
+    dedicated_works: "docs/tasks/dedicated.md",
     aws_cli_works: "docs/tasks/aws-cli.md",
     ack_works: "docs/tasks/ack.md",
     crossplane_works: "docs/tasks/crossplane.md",

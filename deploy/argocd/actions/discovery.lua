@@ -1,4 +1,4 @@
--- Which actions Argo CD offers on a ServerlessPrivateEndpoint.
+-- Which actions Argo CD offers on an object of the operator.
 local suspended = obj.spec.suspend == true
 return {
   reconcile = {disabled = suspended},
