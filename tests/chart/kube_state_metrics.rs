@@ -101,8 +101,16 @@ fn it_watches_the_installed_kinds_and_has_bounded_labels() {
         let kind = json!({"group": spec["group"], "version": spec["versions"][0]["name"], "kind": spec["names"]["kind"]});
         assert_eq!(resource["groupVersionKind"], kind);
         let text = resource.to_string();
-        let unwanted =
-            ["projectId", "_id", "serviceId", "endpointId", "message", "errorMessage", "comment", "connectionStrings"];
+        let unwanted = [
+            "projectId",
+            "_id",
+            "serviceId",
+            "endpointId",
+            "message",
+            "errorMessage",
+            "comment",
+            "connectionStrings",
+        ];
         for unwanted in unwanted {
             assert!(!text.contains(&format!("\"{unwanted}\"")), "{unwanted}");
         }

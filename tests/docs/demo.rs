@@ -9,7 +9,9 @@ use crate::book::root;
 /// Returns the lines of the block that begins with the manifest of the demo.
 fn shown() -> Vec<String> {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, block) = readme.split_once("```text\n$ kubectl apply -f deploy/samples/private-endpoint-service.yaml\n").unwrap();
+    let (_, block) = readme
+        .split_once("```text\n$ kubectl apply -f deploy/samples/private-endpoint-service.yaml\n")
+        .unwrap();
     block.split("```").next().unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -36,7 +38,7 @@ fn the_readme_shows_the_sentences_of_the_demo() {
         .collect();
     assert!(sentences.len() >= 3, "{sentences:?}");
     for sentence in sentences {
-        let known = sentence.split(|c: char| c.is_ascii_digit()).next().unwrap().trim();
+        let known = sentence.split(|c: char| c.is_ascii_digit() || c == '"').next().unwrap().trim();
         assert!(script.contains(known), "{sentence:?}: copy the output of `make demo EXIT=1`");
     }
 }

@@ -8,7 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, DedicatedPace, Pace, Settings, Simulator,
+    DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, DedicatedPace, Pace,
+    Settings, Simulator,
 };
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;

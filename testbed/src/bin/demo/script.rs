@@ -105,7 +105,10 @@ async fn disconnect_cluster(fixture: &DemoFixture) -> Result<()> {
     took += fixture.until_gone(&SERVICE).await?;
     let left = fixture.atlas.services(DEFAULT_PROJECT);
     ensure!(left.is_empty(), "the objects are gone, but Atlas still holds {left:?}");
-    println!("\nBoth objects are gone after {} s, and Atlas holds no endpoint service any more.", took.as_secs());
+    println!(
+        "\nBoth objects are gone after {} s, and Atlas holds no endpoint service any more.",
+        took.as_secs()
+    );
     Ok(())
 }
 
