@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::tools::{ToolVerdicts, judge, judge_one};
 
 /// Every version of the namespace's only object, from its creation to its deletion, as the API server returns them.
-struct WholeHistory(JoinHandle<Vec<Value>>);
+pub(crate) struct WholeHistory(JoinHandle<Vec<Value>>);
 
 /// The objects of the fixture, with all fields that the API server returns.
 async fn raw(fixture: &Fixture) -> Api<DynamicObject> {
@@ -30,7 +30,11 @@ async fn read(fixture: &Fixture, name: &str) -> Value {
 impl WholeHistory {
     /// Starts while there is no object yet.
     async fn of(fixture: &Fixture) -> Self {
-        let objects = raw(fixture).await;
+        Self::of_objects(raw(fixture).await).await
+    }
+
+    /// The same of another kind.
+    pub(crate) async fn of_objects(objects: Api<DynamicObject>) -> Self {
         let start = objects.list(&ListParams::default()).await.unwrap();
         assert!(start.items.is_empty());
         let start = start.metadata.resource_version.unwrap();
@@ -60,7 +64,7 @@ impl WholeHistory {
 }
 
 /// Returns the tools' verdict on a version, by its content alone. Fails if Flux' rules are violated.
-fn assert_consistent(object: &Value, verdict: &ToolVerdicts) -> &'static str {
+pub(crate) fn assert_consistent(object: &Value, verdict: &ToolVerdicts) -> &'static str {
     verdict.flux_rules(object);
     let status = &object["status"];
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
@@ -85,7 +89,7 @@ fn assert_consistent(object: &Value, verdict: &ToolVerdicts) -> &'static str {
 }
 
 /// Judges a whole history and returns the stages that it passed.
-async fn stages(history: WholeHistory) -> BTreeSet<&'static str> {
+pub(crate) async fn stages(history: WholeHistory) -> BTreeSet<&'static str> {
     let versions = history.until_the_end().await;
     let verdicts = judge(&versions).await;
     versions.iter().zip(&verdicts).map(|(object, verdict)| assert_consistent(object, verdict)).collect()
@@ -99,7 +103,7 @@ async fn health_of(fixture: &Fixture, name: &str) -> (String, String) {
     (verdict.kstatus.status, verdict.argo.status)
 }
 
-fn pair(kstatus: &str, argo: &str) -> (String, String) {
+pub(crate) fn pair(kstatus: &str, argo: &str) -> (String, String) {
     (kstatus.to_owned(), argo.to_owned())
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+mod dedicated;
 mod kubectl;
 mod life;
 mod live;
