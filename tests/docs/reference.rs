@@ -182,7 +182,11 @@ fn the_reference_of_the_conditions_matches_the_vocabulary() {
         let warning = cause.is_some()
             || matches!(
                 event,
-                EventReason::ExcessEndpointDeleted | EventReason::NotWatched | EventReason::ObjectUnreadable
+                EventReason::ExcessEndpointDeleted
+                    | EventReason::LastEndpointRemoved
+                    | EventReason::NotWatched
+                    | EventReason::ObjectUnreadable
+                    | EventReason::ServiceReplaced
             );
         let meaning = cause.map_or(event.meaning(), |reason| reason.meaning());
         let _ = writeln!(
