@@ -9,13 +9,18 @@
 )]
 
 mod bad_input;
+mod budget;
 mod failures;
 mod in_flight;
+mod kills;
 mod lifecycle;
+mod lives;
 mod losses;
+mod lost_responses;
 mod others;
 mod recovery;
 mod rivals;
+mod two_operators;
 
 /// The VPC endpoint of most tests.
 const VPC: &str = "vpce-0a1b2c3d4e5f60718";
