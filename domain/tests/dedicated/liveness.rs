@@ -361,3 +361,24 @@ fn a_response_to_one_replica_holds_up_no_other() {
     world.rounds(B, &[&service], 3, 10);
     assert!(world.api.objects.is_empty());
 }
+
+#[test]
+fn what_the_delete_of_another_object_may_still_remove_is_not_ready_for_long() {
+    let (mut world, first) = DedicatedWorld::with_endpoint();
+    world.rounds(A, &[&first], 4, 10);
+    world.api.delete(&first);
+    world.fate = RequestFate::Travels;
+    world.reconcile(A, &first);
+    world.fate = RequestFate::Arrives;
+    // Of two objects that were created in one second, either may be the older one.
+    let other = pe("other");
+    world.api.create(&other, direct_spec(1));
+    world.api.edit(&other, |object| object.created = 0);
+    world.reconcile(A, &other);
+    assert_eq!(world.object(&other).ready(), AVAILABLE);
+    world.land();
+    world.live(A, 9, 10);
+    assert_ne!(world.object(&other).ready(), AVAILABLE);
+    world.come_to_rest(A);
+    assert_eq!(world.object(&other).ready(), AVAILABLE);
+}

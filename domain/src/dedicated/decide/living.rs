@@ -192,7 +192,11 @@ fn present(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decision {
             doubted(o, Doubt::NotReady)
         };
     }
-    decision
+    // What another object's request may still remove is polled: only a listing shows that it did.
+    match decision.requeue {
+        Requeue::Interval if o.others.declared.busy.is_some() => Decision { requeue: Requeue::Poll, ..decision },
+        _ => decision,
+    }
 }
 
 /// Returns `true` if VPC endpoints can be made for the service.
