@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use atlas::{ClusterDescription, Operation, PrivateStrings};
-use domain::dedicated::claim::Target;
+use domain::dedicated::claim::ClaimTarget;
 use domain::dedicated::cluster::{Cluster, ClusterName};
 use domain::dedicated::endpoint::{CloudEndpointId, RegisteredEndpoint};
 use domain::dedicated::life::{Life, Sort};
@@ -167,7 +167,7 @@ async fn list_others<K: DedicatedKind>(reconcile: &DedicatedReconcile<K>) -> boo
     let others = scopes.iter().filter(|scope| own.is_some() && **scope != own);
     let mut lists: Vec<_> = others.map(|scope| (K::SORT, scope.clone())).collect();
     let object = reconcile.machine.object().object();
-    if K::SORT == Sort::Service && matches!(object.claim.target(), Some(Target::Delete(_))) {
+    if K::SORT == Sort::Service && matches!(object.claim.target(), Some(ClaimTarget::Delete(_))) {
         // The endpoints that use the service.
         lists.extend(scopes.iter().map(|scope| (Sort::Endpoint, scope.clone())));
     }

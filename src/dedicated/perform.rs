@@ -3,7 +3,7 @@
 //! It decides nothing. No write may be dropped while it is sent: what it does is known only by its response.
 
 use atlas::{AtlasError, DeleteOutcome, Operation, WriteResult};
-use domain::dedicated::claim::Target;
+use domain::dedicated::claim::ClaimTarget;
 use domain::dedicated::endpoint::NewEndpoint;
 use domain::dedicated::life::Life;
 use domain::dedicated::observed::Subject;
@@ -21,19 +21,19 @@ use crate::runtime::atlas_access::Access;
 pub(super) async fn send(
     access: &Access<ProviderServices>,
     (subject, remote_regions): (&Subject, &[Region]),
-    target: &Target,
+    target: &ClaimTarget,
     may_send: impl Fn() -> bool + Send + Sync + 'static,
 ) -> (CallResponse, Option<AtlasError>) {
     let client = &access.key.client;
     match (target, subject) {
-        (Target::Create(None), Subject::Service(key)) => {
+        (ClaimTarget::Create(None), Subject::Service(key)) => {
             let result = client.create_service(key, remote_regions, may_send).await;
             response(result, |service| {
                 info!(service.id = %service.id, "created the endpoint service");
                 CallResponse::ServiceCreated(service)
             })
         }
-        (Target::Create(Some(life)), Subject::Endpoint { endpoint: VpcEndpoint::Declared(id), .. }) => {
+        (ClaimTarget::Create(Some(life)), Subject::Endpoint { endpoint: VpcEndpoint::Declared(id), .. }) => {
             let endpoint = NewEndpoint::Aws { id: id.clone() };
             let result = client.create_endpoint(&address(access, life), &endpoint, may_send).await;
             response(result, |endpoint| {
@@ -41,7 +41,7 @@ pub(super) async fn send(
                 CallResponse::EndpointCreated(endpoint)
             })
         }
-        (Target::Delete(life), _) => {
+        (ClaimTarget::Delete(life), _) => {
             let address = address(access, life);
             let result = match &life.endpoint {
                 None => client.delete_service(&address, may_send).await,
@@ -54,7 +54,7 @@ pub(super) async fn send(
             })
         }
         // The machine claims only what the object declares.
-        (Target::Create(_), _) => {
+        (ClaimTarget::Create(_), _) => {
             let fault = Fault::new(FaultKind::Refused, "the spec does not declare what was claimed any more");
             (CallResponse::Refused(fault), None)
         }
@@ -77,12 +77,14 @@ fn address(access: &Access<ProviderServices>, life: &Life) -> ServiceAddress {
 }
 
 /// Returns what withholds a write, as a message about the write that it withholds.
-pub(super) fn described(withheld: Withheld, target: &Target, services: &ProviderServices) -> Withheld {
+pub(super) fn described(withheld: Withheld, target: &ClaimTarget, services: &ProviderServices) -> Withheld {
     let at = |life: &Life| ServiceAddress { services: services.clone(), id: life.service.clone() };
     let attempt = match target {
-        Target::Create(None) => Operation::ListServices.attempt(services, None),
-        Target::Create(Some(life)) => Operation::CreateEndpoint.attempt(&at(life), life.endpoint.as_ref()),
-        Target::Delete(life) => match &life.endpoint {
+        ClaimTarget::Create(None) => Operation::ListServices.attempt(services, None),
+        ClaimTarget::Create(Some(life)) => {
+            Operation::CreateEndpoint.attempt(&at(life), life.endpoint.as_ref())
+        }
+        ClaimTarget::Delete(life) => match &life.endpoint {
             None => Operation::DeleteService.attempt(&at(life), None),
             Some(id) => Operation::DeleteEndpoint.attempt(&at(life), Some(id)),
         },

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use atlas::AtlasError;
 use domain::claim::ClaimText;
-use domain::dedicated::claim::Target as ClaimTarget;
+use domain::dedicated::claim::ClaimTarget;
 use domain::dedicated::decision::{Creating, Deleting, State, Step};
 use domain::dedicated::endpoint::{CloudEndpointId, ConnectionStatus};
 use domain::dedicated::life::Sort;

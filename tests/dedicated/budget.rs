@@ -78,9 +78,8 @@ async fn a_restart_costs_one_list_and_one_read_of_the_endpoint_and_writes_nothin
     drop(operator);
     fixture.base.atlas.clear_journal();
     let _operator = fixture.base.operator_behind(&proxies);
-    let is_read = |fixture: &DedicatedFixture| {
-        by_operation(&fixture.base.atlas.journal()).contains_key("GetEndpoint")
-    };
+    let is_read =
+        |fixture: &DedicatedFixture| by_operation(&fixture.base.atlas.journal()).contains_key("GetEndpoint");
     fixture.until_atlas("the GET of the endpoint", is_read).await;
     assert_eq!(proxies.settled_effects().await, before, "{}", proxies.recording.listing());
     let spent = by_operation(&fixture.base.atlas.journal());

@@ -7,7 +7,9 @@ use crate::lives::{all_end_as_without_a_fault, faulty_lives};
 /// when a kill happens, except for what precedes a claim or a request to Atlas.
 fn kills(request: &LifeRequest) -> Vec<LifeFault> {
     match request.is_write() {
-        true if request.is_to_atlas() || request.is_claim() => vec![LifeFault::KillBefore, LifeFault::KillAfter],
+        true if request.is_to_atlas() || request.is_claim() => {
+            vec![LifeFault::KillBefore, LifeFault::KillAfter]
+        }
         _ => vec![LifeFault::KillAfter],
     }
 }

@@ -85,7 +85,8 @@ fn claims(kind: &'static str, sign: char) -> impl Fn(&Exchange) -> bool + Copy {
         let body: Value = serde_json::from_slice(&exchange.body).unwrap_or_default();
         let claim = body["metadata"]["annotations"]["atlas.spe-operator.io/claim"].as_str();
         exchange.path.contains(&format!("/{kind}/"))
-            && claim.is_some_and(|text| text.rsplit('/').next().is_some_and(|target| target.starts_with(sign)))
+            && claim
+                .is_some_and(|text| text.rsplit('/').next().is_some_and(|target| target.starts_with(sign)))
     }
 }
 

@@ -13,14 +13,14 @@ use super::life::Life;
 
 /// What a claimed request is to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Target {
+pub enum ClaimTarget {
     /// POST: a service (`+`), whose id nobody knows yet, or this endpoint (`+<service id>:<endpoint id>`).
     Create(Option<Life>),
     /// DELETE: this service (`-<service id>`) or this endpoint.
     Delete(Life),
 }
 
-impl Target {
+impl ClaimTarget {
     /// Returns the life that it names.
     #[must_use]
     pub fn life(&self) -> Option<&Life> {
@@ -31,7 +31,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for ClaimTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if matches!(self, Self::Create(_)) { "+" } else { "-" })?;
         let Some(Life { service, endpoint }) = self.life() else { return Ok(()) };
@@ -49,7 +49,7 @@ impl fmt::Display for Target {
     }
 }
 
-impl FromStr for Target {
+impl FromStr for ClaimTarget {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
@@ -103,7 +103,7 @@ pub enum ClaimReading {
         /// The attempt that it announces.
         nonce: Nonce,
         /// What the attempt is to do.
-        target: Target,
+        target: ClaimTarget,
     },
     /// Not a claim that this version can read: its whole text names the attempt, which may be anything.
     Unreadable(Nonce),
@@ -135,7 +135,7 @@ impl ClaimReading {
 
     /// Returns what the attempt is to do, if that can be read.
     #[must_use]
-    pub fn target(&self) -> Option<&Target> {
+    pub fn target(&self) -> Option<&ClaimTarget> {
         match self {
             Self::Ours { target, .. } => Some(target),
             Self::Absent | Self::Unreadable(_) => None,
@@ -156,23 +156,23 @@ mod tests {
     fn a_target_survives_the_round_trip() {
         let endpoints = ["vpce-0a1b", "/subscriptions/1/resourceGroups/\u{e4}(b)/c:d", "group.1_2", "a%2Fb"];
         let mut targets = vec![
-            Target::Create(None),
-            Target::Delete(Life { service: service().parse().unwrap(), endpoint: None }),
+            ClaimTarget::Create(None),
+            ClaimTarget::Delete(Life { service: service().parse().unwrap(), endpoint: None }),
         ];
         for endpoint in endpoints {
             let endpoint = Some(endpoint.parse().unwrap());
             let life = Life { service: service().parse().unwrap(), endpoint };
-            targets.extend([Target::Create(Some(life.clone())), Target::Delete(life)]);
+            targets.extend([ClaimTarget::Create(Some(life.clone())), ClaimTarget::Delete(life)]);
         }
         for target in targets {
             let text = target.to_string();
-            assert_eq!(text.parse::<Target>(), Ok(target), "{text}");
+            assert_eq!(text.parse::<ClaimTarget>(), Ok(target), "{text}");
             let fits = |b: u8| b.is_ascii_alphanumeric() || b"+-._:%".contains(&b);
             assert!(text.bytes().all(fits), "{text}");
         }
         for bad in ["", "-", "*", "+5f7cac1adf5d6c6306f4b283", "-x", "+5f7cac1adf5d6c6306f4b283:%2", "\u{e4}"]
         {
-            assert!(bad.parse::<Target>().is_err(), "{bad}");
+            assert!(bad.parse::<ClaimTarget>().is_err(), "{bad}");
         }
     }
 
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(read(&text(&other, cluster().as_str(), "+")), ClaimReading::Absent);
         assert_eq!(read(&text(&token(), "c2", "+")), ClaimReading::Absent);
         let own = read(&text(&token(), cluster().as_str(), "+"));
-        assert_eq!(own.target(), Some(&Target::Create(None)));
+        assert_eq!(own.target(), Some(&ClaimTarget::Create(None)));
         for odd in ["", "v1", &text(&token(), cluster().as_str(), "5f7cac1adf5d6c6306f4b283")] {
             assert!(matches!(read(odd), ClaimReading::Unreadable(_)), "{odd}");
         }

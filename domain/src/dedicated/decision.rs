@@ -8,7 +8,7 @@ use crate::claim::Nonce;
 use crate::fault::Fault;
 use crate::requeue::Requeue;
 
-use super::claim::Target;
+use super::claim::ClaimTarget;
 use super::endpoint::{CloudEndpointId, RegisteredEndpoint};
 use super::life::{Entry, Life};
 use super::service::EndpointService;
@@ -45,9 +45,9 @@ pub enum Step {
     /// Write the finalizer, guarded by resourceVersion and uid.
     Hold,
     /// Write finalizer and claim, guarded by resourceVersion and uid.
-    Claim(Target),
+    Claim(ClaimTarget),
     /// Send the request of the claimed attempt, once, before its deadline.
-    Send(Nonce, Target),
+    Send(Nonce, ClaimTarget),
     /// Write this entry, guarded by uid, claim and entries as they were read. With a nonce: the response to that attempt, which
     /// settles it.
     Record(Entry, Option<Nonce>),
@@ -180,10 +180,10 @@ impl Step {
             Self::Rest => "rest",
             Self::List => "list",
             Self::Hold => "hold",
-            Self::Claim(Target::Create(_)) => "claim a create",
-            Self::Claim(Target::Delete(_)) => "claim a delete",
-            Self::Send(_, Target::Create(_)) => "create",
-            Self::Send(_, Target::Delete(_)) => "delete",
+            Self::Claim(ClaimTarget::Create(_)) => "claim a create",
+            Self::Claim(ClaimTarget::Delete(_)) => "claim a delete",
+            Self::Send(_, ClaimTarget::Create(_)) => "create",
+            Self::Send(_, ClaimTarget::Delete(_)) => "delete",
             Self::Record(..) => "record",
             Self::Forget(..) => "forget",
             Self::Release => "release",

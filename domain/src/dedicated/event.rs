@@ -4,7 +4,7 @@
 
 use crate::status::{Condition, ConditionType, EventDraft, EventReason, Message, Reason, Reported, sentence};
 
-use super::claim::Target;
+use super::claim::ClaimTarget;
 use super::decision::{ForgetReason, RetainReason, Step};
 use super::life::{Entry, Life, Provenance, Sort};
 use super::observed::{Listing, Observed};
@@ -153,8 +153,8 @@ fn retained(sort: Sort, life: &Life, why: &RetainReason) -> EventDraft {
 
 /// Returns the event before the request of a claim: the only endpoint of a service may take the service with it.
 #[must_use]
-pub fn before_claim(target: &Target, o: &Observed) -> Option<EventDraft> {
-    let (Target::Delete(life), Listing::Fetched(shown)) = (target, &o.listing) else { return None };
+pub fn before_claim(target: &ClaimTarget, o: &Observed) -> Option<EventDraft> {
+    let (ClaimTarget::Delete(life), Listing::Fetched(shown)) = (target, &o.listing) else { return None };
     let endpoint = life.endpoint.as_ref()?;
     let ids = &shown.service(&life.service)?.endpoint_ids;
     let is_last = ids.len() == 1 && ids[0] == endpoint.as_str();

@@ -14,7 +14,7 @@ use crate::instant::{SinceBoot, Stamp};
 use crate::reconcile::{WriteFailure, WriteOutcome};
 use crate::times::Times;
 
-use super::claim::Target;
+use super::claim::ClaimTarget;
 use super::decision::{Decision, Doubt};
 use super::life::Life;
 use super::names::SeenAttempt;
@@ -26,8 +26,8 @@ const MAX_OUTCOMES: usize = 8;
 /// The memory of one object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
-    /// What became of the attempts of this process.
-    outcomes: BTreeMap<Nonce, (Target, Stamped, AttemptOutcome)>,
+    /// What became of the attempts of this process, and when each was claimed.
+    outcomes: BTreeMap<Nonce, (ClaimTarget, Stamp, AttemptOutcome)>,
     /// The first entry and the settled claim beside it, and since when.
     recorded: Option<(Life, Option<Nonce>, SinceBoot)>,
     doubt: Option<(Doubt, Run)>,
@@ -35,9 +35,6 @@ pub struct Memory {
     deleted: Option<(Life, Nonce, SinceBoot)>,
     working: WorkTime,
 }
-
-/// When an attempt was claimed, by both clocks.
-type Stamped = (SinceBoot, Duration);
 
 impl Memory {
     /// Records what a read shows of the object.
@@ -62,10 +59,10 @@ impl Memory {
     }
 
     /// Begins an attempt that this process is about to claim.
-    pub fn begin_claim(&mut self, nonce: Nonce, target: Target, now: Stamp) {
-        self.outcomes.insert(nonce, (target, (now.boot, now.day), AttemptOutcome::NotSent));
+    pub fn begin_claim(&mut self, nonce: Nonce, target: ClaimTarget, now: Stamp) {
+        self.outcomes.insert(nonce, (target, now, AttemptOutcome::NotSent));
         while self.outcomes.len() > MAX_OUTCOMES {
-            let oldest = self.outcomes.iter().min_by_key(|(_, (_, since, _))| *since);
+            let oldest = self.outcomes.iter().min_by_key(|(_, (_, claimed, _))| claimed.boot);
             let Some(oldest) = oldest.map(|(nonce, _)| nonce.clone()) else { return };
             self.outcomes.remove(&oldest);
         }
@@ -81,13 +78,13 @@ impl Memory {
     /// Begins to send the request of a claimed attempt. Returns when it was claimed; `None` if it was sent before: a nonce is sent
     /// once.
     pub fn begin_send(&mut self, nonce: &Nonce) -> Option<Stamp> {
-        let (_, (boot, day), outcome) = self.outcomes.get_mut(nonce)?;
+        let (_, claimed, outcome) = self.outcomes.get_mut(nonce)?;
         if *outcome != AttemptOutcome::NotSent {
             return None;
         }
         *outcome = AttemptOutcome::Unknown;
         self.doubt = None;
-        Some(Stamp { boot: *boot, day: *day })
+        Some(*claimed)
     }
 
     /// Marks an attempt that has no further effect.
@@ -166,12 +163,12 @@ impl Memory {
                 outcome: AttemptOutcome::Unknown,
             });
         }
-        for (nonce, (target, (since, _), outcome)) in &self.outcomes {
+        for (nonce, (target, claimed, outcome)) in &self.outcomes {
             let at = if *outcome == AttemptOutcome::NotSent { now } else { at };
             let attempt = Attempt {
                 nonce: nonce.clone(),
                 target: Some(target.clone()),
-                age: at.saturating_sub(*since),
+                age: at.saturating_sub(claimed.boot),
                 outcome: outcome.clone(),
             };
             attempts.insert(nonce.clone(), attempt);

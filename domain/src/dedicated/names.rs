@@ -13,7 +13,7 @@ use crate::instant::SinceBoot;
 use crate::times::Times;
 use crate::token::Token;
 
-use super::claim::Target;
+use super::claim::ClaimTarget;
 use super::endpoint::CloudEndpointId;
 use super::life::{Life, Sort};
 use super::service::{ServiceId, ServiceKey};
@@ -73,7 +73,7 @@ pub struct ObjectNames {
     /// The lives that its status records.
     pub records: Vec<Life>,
     /// Its claim, if it is one of this name or cannot be read, and whether its status says that it is settled.
-    pub claim: Option<(Nonce, Option<Target>, bool)>,
+    pub claim: Option<(Nonce, Option<ClaimTarget>, bool)>,
     /// What it offers to endpoints, if it declares a service.
     pub offer: Option<Offer>,
 }
@@ -117,7 +117,7 @@ struct SeenClaim {
     token: Token,
     /// What it may write to; nothing if the claim cannot be read.
     writes: Option<IndexKey>,
-    target: Option<Target>,
+    target: Option<ClaimTarget>,
     since: SinceBoot,
     /// The namespace of its object.
     namespace: String,
@@ -127,7 +127,7 @@ struct SeenClaim {
 
 /// The objects of one kind.
 #[derive(Default)]
-struct Objects {
+struct IndexedObjects {
     all: HashMap<Token, ObjectNames>,
     by_key: HashMap<IndexKey, BTreeSet<Token>>,
     claims: BoundedMap<Nonce, SeenClaim>,
@@ -138,8 +138,8 @@ struct Objects {
 /// The objects of both kinds.
 #[derive(Default)]
 pub struct Names {
-    services: Objects,
-    endpoints: Objects,
+    services: IndexedObjects,
+    endpoints: IndexedObjects,
     /// The uids of the objects that were removed not long ago.
     removed: HashMap<String, SinceBoot>,
     pruned: SinceBoot,
@@ -162,7 +162,7 @@ pub struct SeenAttempt {
     /// Its nonce.
     pub nonce: Nonce,
     /// What it is to do, if that can be read.
-    pub target: Option<Target>,
+    pub target: Option<ClaimTarget>,
     /// When this process saw it first.
     pub since: SinceBoot,
 }
@@ -203,19 +203,19 @@ impl ObjectNames {
                 keys.extend(id.clone().map(IndexKey::Endpoint));
             }
         }
-        for life in self.records.iter().chain(self.open_target().and_then(Target::life)) {
+        for life in self.records.iter().chain(self.open_target().and_then(ClaimTarget::life)) {
             keys.push(IndexKey::ServiceLife(life.service.clone()));
             keys.extend(life.endpoint.clone().map(IndexKey::Endpoint));
         }
         keys
     }
 
-    fn open_target(&self) -> Option<&Target> {
+    fn open_target(&self) -> Option<&ClaimTarget> {
         self.claim.as_ref().filter(|(.., settled)| !settled).and_then(|(_, target, _)| target.as_ref())
     }
 
     /// Returns what a claim with this target may write to.
-    fn writes(&self, target: Option<&Target>) -> Option<IndexKey> {
+    fn writes(&self, target: Option<&ClaimTarget>) -> Option<IndexKey> {
         match (&self.declares, target?.life().and_then(|life| life.endpoint.clone())) {
             (_, Some(endpoint)) => Some(IndexKey::Endpoint(endpoint)),
             (Declares::Service(key), None) => Some(IndexKey::Service(key.clone())),
@@ -244,11 +244,11 @@ impl ObjectNames {
     }
 
     fn records(&self, life: &Life) -> bool {
-        self.records.contains(life) || self.open_target().and_then(Target::life) == Some(life)
+        self.records.contains(life) || self.open_target().and_then(ClaimTarget::life) == Some(life)
     }
 }
 
-impl Objects {
+impl IndexedObjects {
     fn insert(&mut self, token: &Token, names: ObjectNames, now: SinceBoot) -> bool {
         if let Some(known) = self.all.get(token)
             && known.uid == names.uid
@@ -372,14 +372,14 @@ fn described<'a>(found: impl Iterator<Item = &'a ObjectNames>, sort: Sort) -> Ve
 }
 
 impl Names {
-    fn of(&self, sort: Sort) -> &Objects {
+    fn of(&self, sort: Sort) -> &IndexedObjects {
         match sort {
             Sort::Service => &self.services,
             Sort::Endpoint => &self.endpoints,
         }
     }
 
-    fn of_mut(&mut self, sort: Sort) -> &mut Objects {
+    fn of_mut(&mut self, sort: Sort) -> &mut IndexedObjects {
         match sort {
             Sort::Service => &mut self.services,
             Sort::Endpoint => &mut self.endpoints,

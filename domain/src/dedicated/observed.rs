@@ -16,7 +16,7 @@ use crate::status::Reported;
 use crate::times::Times;
 use crate::token::Token;
 
-use super::claim::{ClaimReading, Target};
+use super::claim::{ClaimReading, ClaimTarget};
 use super::cluster::ClusterName;
 use super::decision::Doubt;
 use super::endpoint::{CloudEndpointId, RegisteredEndpoint};
@@ -277,7 +277,7 @@ pub struct Attempt {
     /// The claim's nonce.
     pub nonce: Nonce,
     /// What it is to do, if the claim can be read.
-    pub target: Option<Target>,
+    pub target: Option<ClaimTarget>,
     /// The time since this process first saw it; for its own, since before the claim was sent.
     pub age: Duration,
     /// What this process knows of it.

@@ -10,7 +10,7 @@ use crate::deadline::Stage;
 use crate::fault::Fault;
 use crate::status::{Condition, ConditionType, Message, Progress, Reason, Summary, is_late, suspended};
 
-use super::claim::Target;
+use super::claim::ClaimTarget;
 use super::cluster::ClusterName;
 use super::decide::is_usable;
 use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step};
@@ -144,10 +144,10 @@ fn settled(o: &Observed, decision: &Decision) -> Option<Nonce> {
         AttemptOutcome::Settled => true,
         AttemptOutcome::Unknown => {
             let is_recorded = match &attempt.target {
-                Some(Target::Create(Some(life))) => o.entry(life).is_some(),
+                Some(ClaimTarget::Create(Some(life))) => o.entry(life).is_some(),
                 // The entry may be of an earlier life.
-                Some(Target::Create(None)) => is_declared_recorded(o),
-                Some(Target::Delete(_)) | None => true,
+                Some(ClaimTarget::Create(None)) => is_declared_recorded(o),
+                Some(ClaimTarget::Delete(_)) | None => true,
             };
             is_recorded && attempt.age >= o.times.uncertainty
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::dedicated::claim::Target;
+use domain::dedicated::claim::ClaimTarget;
 use domain::dedicated::endpoint::{CloudEndpointId, ConnectionStatus, RegisteredEndpoint};
 use domain::dedicated::life::Life;
 use domain::dedicated::reconcile::vocabulary::CallResponse;
@@ -37,7 +37,7 @@ pub(crate) struct LivingEndpoint {
 #[derive(Debug, Clone)]
 pub(crate) struct SentRequest {
     pub(crate) sender: Sender,
-    pub(crate) target: Target,
+    pub(crate) target: ClaimTarget,
     /// The key of the service, for its POST.
     pub(crate) key: Option<ServiceKey>,
     /// The number of the log when it was claimed: what was born later is another life.
@@ -156,7 +156,7 @@ impl FakeAtlas {
     pub(crate) fn create_by_hand(&mut self, key: &ServiceKey) -> ServiceId {
         let request = SentRequest {
             sender: None,
-            target: Target::Create(None),
+            target: ClaimTarget::Create(None),
             key: Some(key.clone()),
             claimed: self.executed.len(),
             is_permitted: true,
@@ -168,7 +168,7 @@ impl FakeAtlas {
 
     /// Somebody else registers an endpoint, which is available.
     pub(crate) fn register_by_hand(&mut self, life: &Life) {
-        let target = Target::Create(Some(life.clone()));
+        let target = ClaimTarget::Create(Some(life.clone()));
         let claimed = self.executed.len();
         self.execute(&SentRequest { sender: None, target, key: None, claimed, is_permitted: true });
         self.tick();
@@ -185,14 +185,14 @@ impl FakeAtlas {
     /// Executes a request.
     pub(crate) fn execute(&mut self, request: &SentRequest) -> CallResponse {
         self.requests += usize::from(request.sender.is_some());
-        if self.refusals > 0 && matches!(request.target, Target::Create(_)) {
+        if self.refusals > 0 && matches!(request.target, ClaimTarget::Create(_)) {
             self.refusals -= 1;
             return CallResponse::Refused(Fault::new(FaultKind::Refused, "HTTP 402"));
         }
         match &request.target {
-            Target::Create(None) => self.create_service(request),
-            Target::Create(Some(life)) => self.create_endpoint(request, life),
-            Target::Delete(life) => self.delete(request, life),
+            ClaimTarget::Create(None) => self.create_service(request),
+            ClaimTarget::Create(Some(life)) => self.create_endpoint(request, life),
+            ClaimTarget::Delete(life) => self.delete(request, life),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::access::CredentialsInUse;
 use domain::claim::Nonce;
-use domain::dedicated::claim::{ClaimReading, Target};
+use domain::dedicated::claim::{ClaimReading, ClaimTarget};
 use domain::dedicated::endpoint::{ConnectionStatus, RegisteredEndpoint};
 use domain::dedicated::life::{Entry, Life, Provenance};
 use domain::dedicated::names::{Others, Rivalry};
@@ -134,7 +134,7 @@ pub(crate) fn rival(o: &mut Observed, life: Life, rivalry: Rivalry) {
 }
 
 /// The object carries claim 1, of this age and outcome.
-pub(crate) fn claim(o: &mut Observed, target: &Target, age: Duration, outcome: AttemptOutcome) {
+pub(crate) fn claim(o: &mut Observed, target: &ClaimTarget, age: Duration, outcome: AttemptOutcome) {
     o.object.claim = ClaimReading::Ours { nonce: nonce(1), target: target.clone() };
     o.others.claim = Some(nonce(1));
     o.memory.attempts.push(Attempt { nonce: nonce(1), target: Some(target.clone()), age, outcome });

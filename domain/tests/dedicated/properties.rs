@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::access::CredentialsInUse;
-use domain::dedicated::claim::{ClaimReading, Target};
+use domain::dedicated::claim::{ClaimReading, ClaimTarget};
 use domain::dedicated::decide::decide;
 use domain::dedicated::decision::{Decision, Doubt, ForgetReason, Step};
 use domain::dedicated::endpoint::ConnectionStatus;
@@ -61,12 +61,12 @@ fn life(draw: &mut Draw<'_>, sort: Sort) -> Life {
     Life { service, endpoint: (sort == Sort::Endpoint).then(|| of_endpoint(number).endpoint.unwrap()) }
 }
 
-fn target(draw: &mut Draw<'_>, sort: Sort) -> Target {
+fn target(draw: &mut Draw<'_>, sort: Sort) -> ClaimTarget {
     let life = life(draw, sort);
     match (draw.bool(), sort) {
-        (true, _) => Target::Delete(life),
-        (false, Sort::Service) => Target::Create(None),
-        (false, Sort::Endpoint) => Target::Create(Some(life)),
+        (true, _) => ClaimTarget::Delete(life),
+        (false, Sort::Service) => ClaimTarget::Create(None),
+        (false, Sort::Endpoint) => ClaimTarget::Create(Some(life)),
     }
 }
 
@@ -150,10 +150,10 @@ fn subject(draw: &mut Draw<'_>, sort: Sort) -> Subject {
     Subject::Endpoint { service, endpoint }
 }
 
-fn outcome(draw: &mut Draw<'_>, target: &Target, sort: Sort) -> AttemptOutcome {
+fn outcome(draw: &mut Draw<'_>, target: &ClaimTarget, sort: Sort) -> AttemptOutcome {
     match (draw.byte() % 5, target) {
         (0, _) => AttemptOutcome::Settled,
-        (1, Target::Create(known)) => {
+        (1, ClaimTarget::Create(known)) => {
             AttemptOutcome::Created(known.clone().unwrap_or_else(|| life(draw, sort)))
         }
         (2 | 3, _) => AttemptOutcome::NotSent,
@@ -278,12 +278,12 @@ fn problems(o: &Observed, decision: &Decision) -> Vec<&'static str> {
         law(deleting || o.others.declared.older.is_none(), "an older rival comes first");
         law(matches!(o.listing, Listing::Fetched(_)), "a write follows a listing");
         match target {
-            Target::Create(_) => {
+            ClaimTarget::Create(_) => {
                 law(!deleting, "what is deleted creates nothing");
                 law(spec.is_some_and(|spec| spec.adopt != Adopt::Only), "Only creates nothing");
                 law(o.others.declared.busy.is_none(), "a POST waits for a rival's request");
             }
-            Target::Delete(life) => {
+            ClaimTarget::Delete(life) => {
                 let entry = o.object.entries.iter().find(|entry| entry.life == *life);
                 law(entry.is_some(), "what has no entry is not deleted");
                 let is_adopted = entry.is_some_and(|entry| entry.provenance == Provenance::Adopted);
@@ -333,7 +333,7 @@ fn problems(o: &Observed, decision: &Decision) -> Vec<&'static str> {
             law(o.object.entries.iter().any(|entry| entry.life == *life), "what is forgotten was recorded");
             let answered = o.memory.deleted.as_ref().is_some_and(|(of, ago)| of == life && !ago.is_zero());
             let settled = o.memory.attempts.iter().any(|attempt| {
-                attempt.target == Some(Target::Delete(life.clone()))
+                attempt.target == Some(ClaimTarget::Delete(life.clone()))
                     && attempt.outcome == AttemptOutcome::Unknown
                     && attempt.age >= o.times.uncertainty
             });

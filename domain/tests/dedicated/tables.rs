@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::claim::Nonce;
-use domain::dedicated::claim::Target;
+use domain::dedicated::claim::ClaimTarget;
 use domain::dedicated::decide::decide;
 use domain::dedicated::decision::{Doubt, ForgetReason, Step};
 use domain::dedicated::endpoint::ConnectionStatus;
@@ -68,8 +68,8 @@ fn busy() -> Rivalry {
     Rivalry { busy: Some(SOON), ..Rivalry::default() }
 }
 
-fn post() -> Target {
-    Target::Create(Some(of_endpoint(1)))
+fn post() -> ClaimTarget {
+    ClaimTarget::Create(Some(of_endpoint(1)))
 }
 
 fn fault(kind: FaultKind) -> Fault {
@@ -200,7 +200,7 @@ fn a_living_object_takes_the_step_of_its_row() {
         ready(
             "a former endpoint is there",
             replaced(ConnectionStatus::Available),
-            Step::Claim(Target::Delete(of_endpoint(1))),
+            Step::Claim(ClaimTarget::Delete(of_endpoint(1))),
         ),
         ready(
             "a former endpoint was adopted",
@@ -329,7 +329,12 @@ fn a_living_object_takes_the_step_of_its_row() {
         ),
         row("an endpoint that is lost", lost(), Step::Claim(post()), Reason::Creating),
         row("nothing is there: an endpoint", endpoint(), Step::Claim(post()), Reason::Creating),
-        row("nothing is there: a service", service(), Step::Claim(Target::Create(None)), Reason::Creating),
+        row(
+            "nothing is there: a service",
+            service(),
+            Step::Claim(ClaimTarget::Create(None)),
+            Reason::Creating,
+        ),
         row(
             "it is claimed, and as it was",
             with(endpoint(), |o| claim(o, &post(), SOON, AttemptOutcome::NotSent)),
@@ -392,7 +397,7 @@ fn service_leaving() -> Observed {
 
 #[test]
 fn a_deleted_object_takes_the_step_of_its_row() {
-    let delete = Target::Delete(of_endpoint(1));
+    let delete = ClaimTarget::Delete(of_endpoint(1));
     let unknown = AttemptOutcome::Unknown;
     let gone = Step::Forget(of_endpoint(1), ForgetReason::Gone);
     let leaving_with = |change: &dyn Fn(&mut Observed)| with(leaving(), |o| change(o));
@@ -462,7 +467,7 @@ fn a_deleted_object_takes_the_step_of_its_row() {
         row(
             "it is there: a service",
             service_leaving(),
-            Step::Claim(Target::Delete(of_service(1))),
+            Step::Claim(ClaimTarget::Delete(of_service(1))),
             Reason::Deleting,
         ),
         row(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::CredentialsInUse;
-use domain::dedicated::claim::Target;
+use domain::dedicated::claim::ClaimTarget;
 use domain::dedicated::endpoint::CloudEndpointId;
 use domain::dedicated::endpoint::ConnectionStatus;
 use domain::dedicated::kept::KeptState;
@@ -502,7 +502,7 @@ impl DedicatedWorld {
         self.resume(running, Input::Called(response, self.now));
     }
 
-    fn request(&self, running: &ReconcileUnderWay, target: &Target) -> SentRequest {
+    fn request(&self, running: &ReconcileUnderWay, target: &ClaimTarget) -> SentRequest {
         let object = running.machine.object();
         let spec = &object.spec;
         let key = object.service_key().cloned();
@@ -543,7 +543,7 @@ impl DedicatedWorld {
             };
             assert!(!same, "W5: {request:?} while {other:?} travels");
         }
-        let Target::Delete(life) = &request.target else { return };
+        let ClaimTarget::Delete(life) = &request.target else { return };
         // What a user creates or changes after that comes too late.
         for object in known.values().filter(|known| self.api.objects.get(&known.key) == Some(*known)) {
             let names = match (&life.endpoint, object.key.sort()) {
@@ -580,7 +580,7 @@ impl DedicatedWorld {
         let request = &executed.request;
         let Some(uid) = &request.sender else { return };
         assert!(!self.api.released.contains(uid), "W4: {request:?} after release");
-        let Target::Delete(life) = &request.target else { return };
+        let ClaimTarget::Delete(life) = &request.target else { return };
         // What somebody else created meanwhile under the same URL cannot be told apart.
         let is_foreign = executed.creator.is_none();
         assert!(executed.born < request.claimed || is_foreign, "W3: {request:?} hits a later life");

@@ -116,8 +116,7 @@ pub(crate) async fn fixture(order: LifeOrder) -> DedicatedFixture {
             settings.dedicated.variants.last_endpoint = LastEndpoint::LeavesService;
         }
     });
-    let service =
-        fixture.base.atlas.insert_service(DEFAULT_PROJECT, AtlasService::available(FOREIGN_REGION));
+    let service = fixture.base.atlas.insert_service(DEFAULT_PROJECT, AtlasService::available(FOREIGN_REGION));
     // Atlas restricts several endpoints to one region.
     if order == LifeOrder::InTurn {
         assert!(fixture.base.atlas.register_endpoint(&service, FOREIGN_VPC_ENDPOINT));
@@ -158,7 +157,12 @@ impl LifePart {
     }
 
     /// Waits until it has ended, and checks how.
-    pub(crate) async fn until_end(self, fixture: &DedicatedFixture, is_clean: bool, verdict: &mut LifeVerdict) {
+    pub(crate) async fn until_end(
+        self,
+        fixture: &DedicatedFixture,
+        is_clean: bool,
+        verdict: &mut LifeVerdict,
+    ) {
         match self {
             Self::Create | Self::Attach => {
                 fixture.endpoints.until_ready(ENDPOINT, "True", "Available").await;
@@ -279,7 +283,11 @@ pub(crate) async fn all_end_as_without_a_fault(lives: Vec<FaultyLife>) {
             let text = panic.downcast_ref::<String>().cloned();
             Err(text.unwrap_or_else(|| "it panicked".to_owned()))
         });
-        println!("{life}: {:?} after {:.1} s", ended.as_ref().map_err(|_| "FAILED"), begun.elapsed().as_secs_f32());
+        println!(
+            "{life}: {:?} after {:.1} s",
+            ended.as_ref().map_err(|_| "FAILED"),
+            begun.elapsed().as_secs_f32()
+        );
         (life, ended)
     };
     let ended: Vec<_> = stream::iter(lives).map(run).buffer_unordered(MAX_CONCURRENT).collect().await;

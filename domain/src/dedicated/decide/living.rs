@@ -8,7 +8,7 @@ use crate::reconcile::WriteOutcome;
 use crate::reference::VpcEndpoint;
 use crate::requeue::Requeue;
 
-use super::super::claim::Target;
+use super::super::claim::ClaimTarget;
 use super::super::decision::{
     Blocked, Creating, Decision, Deleting, Doubt, EndpointState, ForgetReason, RetainReason, State, Step,
 };
@@ -194,7 +194,9 @@ fn present(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decision {
     }
     // What another object's request may still remove is polled: only a listing shows that it did.
     match decision.requeue {
-        Requeue::Interval if o.others.declared.busy.is_some() => Decision { requeue: Requeue::Poll, ..decision },
+        Requeue::Interval if o.others.declared.busy.is_some() => {
+            Decision { requeue: Requeue::Poll, ..decision }
+        }
         _ => decision,
     }
 }
@@ -298,7 +300,7 @@ fn leave(
 
 /// Returns `true` if an attempt that may still take effect is about this life.
 fn is_aimed_at(o: &Observed, life: &Life) -> bool {
-    open_attempts(o).any(|attempt| attempt.target.as_ref().and_then(Target::life) == Some(life))
+    open_attempts(o).any(|attempt| attempt.target.as_ref().and_then(ClaimTarget::life) == Some(life))
 }
 
 /// Atlas does not have what the object declares.
@@ -363,7 +365,7 @@ fn create(o: &Observed, spec: &Spec, shown: &Shown, life: Result<Option<Life>, B
     if let Some(fault) = refused(o) {
         return rest(State::Creating(Creating::Refused(fault.clone())), Requeue::after_refusal(fault));
     }
-    let target = Target::Create(life);
+    let target = ClaimTarget::Create(life);
     if let Some(send) = sendable(o, &target) {
         let rivalry = &o.others.declared;
         return match rivalry.busy {

@@ -17,7 +17,7 @@ use crate::fault::Fault;
 use crate::reconcile::WriteOutcome;
 use crate::requeue::Requeue;
 
-use super::claim::Target;
+use super::claim::ClaimTarget;
 use super::decision::{Decision, Deleting, Doubt, ForgetReason, RetainReason, State, Step};
 use super::life::{Entry, Life, Provenance, Sort};
 use super::observed::{Attempt, AttemptOutcome, Deletion, Listing, Observed, Shown};
@@ -79,7 +79,7 @@ fn remaining(o: &Observed) -> Option<Duration> {
 }
 
 /// Returns the claimed attempt that this process may send now, if it is for this target.
-fn sendable(o: &Observed, target: &Target) -> Option<Step> {
+fn sendable(o: &Observed, target: &ClaimTarget) -> Option<Step> {
     let attempt = o.claimed()?;
     let is_ready =
         attempt.outcome == AttemptOutcome::NotSent && attempt.age < o.times.create_deadline && may_write(o);
@@ -111,8 +111,8 @@ fn refused(o: &Observed) -> Option<&Fault> {
 /// Returns how the object comes to a life that a listing shows: it may be its own while the claim for it has no response.
 fn provenance(o: &Observed, life: &Life) -> Provenance {
     let is_claimed = match o.object.claim.target() {
-        Some(Target::Create(claimed)) => claimed.as_ref().is_none_or(|claimed| claimed == life),
-        Some(Target::Delete(_)) | None => false,
+        Some(ClaimTarget::Create(claimed)) => claimed.as_ref().is_none_or(|claimed| claimed == life),
+        Some(ClaimTarget::Delete(_)) | None => false,
     };
     let is_answered = o.object.settled.as_ref() == o.object.claim.nonce()
         || o.claimed().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Settled);
@@ -132,15 +132,15 @@ fn unanswered(o: &Observed) -> Option<&Attempt> {
 fn landed(o: &Observed, shown: &Shown, with_deletes: bool) -> Option<Entry> {
     let attempt = unanswered(o)?;
     let life = match attempt.target.as_ref()? {
-        Target::Create(Some(life)) => life.clone(),
-        Target::Create(None) => match &o.subject {
+        ClaimTarget::Create(Some(life)) => life.clone(),
+        ClaimTarget::Create(None) => match &o.subject {
             super::observed::Subject::Service(key) => {
                 Life { service: shown.service_of(key)?.id.clone(), endpoint: None }
             }
             _ => return None,
         },
-        Target::Delete(life) if with_deletes => life.clone(),
-        Target::Delete(_) => return None,
+        ClaimTarget::Delete(life) if with_deletes => life.clone(),
+        ClaimTarget::Delete(_) => return None,
     };
     let is_new = shown.is_listed(&life) && !is_being_removed(shown, &life) && o.entry(&life).is_none();
     is_new.then_some(Entry { life, provenance: Provenance::Unproven })
@@ -173,7 +173,7 @@ fn is_gone(o: &Observed, shown: &Shown, life: &Life) -> bool {
     // Only of the claim on the object: an earlier DELETE may have been that of an earlier life under the same URL.
     let is_settled = || {
         o.claimed().is_some_and(|attempt| {
-            attempt.target.as_ref() == Some(&Target::Delete(life.clone()))
+            attempt.target.as_ref() == Some(&ClaimTarget::Delete(life.clone()))
                 && attempt.outcome == AttemptOutcome::Unknown
                 && attempt.age >= o.times.uncertainty
         })
@@ -203,7 +203,7 @@ pub(super) fn retained(o: &Observed, entry: &Entry) -> Option<RetainReason> {
 
 /// Deletes a recorded life: claims, sends, and waits until it is gone. `state` is what is reported meanwhile.
 fn delete(o: &Observed, shown: &Shown, life: &Life, state: impl Fn(Deleting) -> State) -> Decision {
-    let target = Target::Delete(life.clone());
+    let target = ClaimTarget::Delete(life.clone());
     if is_gone(o, shown, life) {
         return act(Step::Forget(life.clone(), ForgetReason::Gone), state(Deleting::InProgress));
     }

@@ -25,7 +25,7 @@ use crate::requeue::{EarlyEnd, Requeue};
 use crate::schedule::{Due, PollIntervals, ReconcileOutcome, Start};
 use crate::status::EventDraft;
 
-use super::claim::Target;
+use super::claim::ClaimTarget;
 use super::decision::{State, Step};
 use super::event;
 use super::event::Announced;
@@ -69,7 +69,7 @@ enum Awaiting {
     /// What the watches show is as new as the claim.
     CatchingUp,
     /// The response of Atlas to the request of this attempt.
-    Sending(Nonce, Target),
+    Sending(Nonce, ClaimTarget),
     /// Nothing: it has ended.
     Ended,
 }
@@ -444,7 +444,7 @@ impl<R: DedicatedResource> Reconcile<R> {
     fn send(
         &mut self,
         nonce: &Nonce,
-        target: &Target,
+        target: &ClaimTarget,
         around: &mut Surroundings<'_>,
     ) -> Effect<Dedicated<R>> {
         let Some(claimed) = around.kept.memory.begin_send(nonce) else {
@@ -521,7 +521,7 @@ impl<R: DedicatedResource> Reconcile<R> {
     fn called(
         &mut self,
         nonce: &Nonce,
-        target: &Target,
+        target: &ClaimTarget,
         response: CallResponse,
         around: &mut Surroundings<'_>,
     ) -> Effect<Dedicated<R>> {
@@ -529,17 +529,17 @@ impl<R: DedicatedResource> Reconcile<R> {
         self.permits.atlas = false;
         let (memory, now) = (&mut around.kept.memory, around.at.now.boot);
         let outcome = match (response, target) {
-            (CallResponse::ServiceCreated(service), Target::Create(None)) => {
+            (CallResponse::ServiceCreated(service), ClaimTarget::Create(None)) => {
                 memory.created(nonce, Life { service: service.id.clone(), endpoint: None });
                 self.state.service_created(service);
                 WriteOutcome::Done
             }
-            (CallResponse::EndpointCreated(endpoint), Target::Create(Some(life))) => {
+            (CallResponse::EndpointCreated(endpoint), ClaimTarget::Create(Some(life))) => {
                 memory.created(nonce, life.clone());
                 self.state.endpoint_created(life, endpoint);
                 WriteOutcome::Done
             }
-            (CallResponse::Deleted { not_found }, Target::Delete(life)) => {
+            (CallResponse::Deleted { not_found }, ClaimTarget::Delete(life)) => {
                 memory.deleted(nonce, life.clone(), now);
                 if not_found {
                     self.state.invalidate_listing(now);

@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::instant::{SinceBoot, Stamp};
 use crate::reconcile::Vocabulary;
 
-use super::super::claim::Target;
+use super::super::claim::ClaimTarget;
 use super::super::cluster::ClusterName;
 use super::super::decision::Decision;
 use super::super::endpoint::{CloudEndpointId, RegisteredEndpoint};
@@ -30,7 +30,7 @@ impl<R: Debug> Vocabulary for Dedicated<R> {
     type Reference = Subject;
     type Declaration = Option<CloudEndpointId>;
     type Listing = Listed;
-    type Intent = Target;
+    type Intent = ClaimTarget;
     type Claim = Option<ClaimWrite>;
     type Call = ClaimedWrite;
     type Response = CallResponse;
@@ -69,7 +69,7 @@ pub struct ClaimWrite {
     /// The attempt.
     pub nonce: Nonce,
     /// What it is to do.
-    pub target: Target,
+    pub target: ClaimTarget,
 }
 
 /// A write to Atlas, sent if at the last moment less than D has passed since `claimed`, the process leads, and the watch shows nothing
@@ -77,7 +77,7 @@ pub struct ClaimWrite {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedWrite {
     /// What it is to do.
-    pub target: Target,
+    pub target: ClaimTarget,
     /// When this process started to claim the attempt.
     pub claimed: Stamp,
 }
