@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use atlas::ClusterDescription;
 use domain::dedicated::cluster::Cluster;
@@ -35,6 +36,12 @@ pub(super) type ClusterResponse = Result<Option<Arc<ClusterDescription>>, Fault>
 /// How an object is recorded in the index.
 type RecordNames = fn(&mut Names, Sort, &Token, ObjectNames, SinceBoot) -> bool;
 
+/// When the listing of a project that nobody lists any more is forgotten.
+const FORGOTTEN: Duration = Duration::from_hours(24);
+
+/// When a listing was sent, and the services that it showed.
+type SentAndShown = (SinceBoot, Arc<[EndpointService]>);
+
 /// What both kinds share.
 pub(super) struct Common {
     names: Mutex<Names>,
@@ -43,7 +50,7 @@ pub(super) struct Common {
     pub(super) listings: Listings<ProviderServices, EndpointService>,
     pub(super) clusters: SingleFlight<Cluster, ClusterResponse>,
     /// When the last listing of each project and provider was sent, and what it showed.
-    listed: Mutex<HashMap<ProviderServices, (SinceBoot, Arc<[EndpointService]>)>>,
+    listed: Mutex<HashMap<ProviderServices, SentAndShown>>,
     /// The turns to create a service, by project.
     turns: Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<()>>>>,
     /// What one kind needs of the other, set once both are there.
@@ -53,10 +60,13 @@ pub(super) struct Common {
 /// A list of the objects of a kind in a namespace (`None`: in all), recorded in the index.
 type ListObjects = dyn Fn(Option<String>) -> BoxFuture<'static, Result<(), ApiError>> + Send + Sync;
 
+/// A request for a reconcile of an object.
+type RequestReconcile = dyn Fn(Sort, &ObjectName, Option<SinceBoot>) + Send + Sync;
+
 /// What one kind needs of the other.
 pub(super) struct Links {
     /// Requests a reconcile of an object because of another: a change that a listing sent then shows, or one that changes its status only.
-    pub(super) request: Box<dyn Fn(Sort, &ObjectName, Option<SinceBoot>) + Send + Sync>,
+    pub(super) request: Box<RequestReconcile>,
     /// Returns `true` once the watches have shown all services.
     pub(super) knows_services: Box<dyn Fn() -> bool + Send + Sync>,
     /// Lists the objects of a kind.
@@ -103,6 +113,7 @@ impl Common {
             if listed.get(services).is_some_and(|(known, _)| *known >= sent) {
                 return;
             }
+            listed.retain(|_, (known, _)| sent.saturating_sub(*known) < FORGOTTEN);
             listed.insert(services.clone(), (sent, Arc::clone(shown)))
         };
         let (Some((_, before)), Some(links)) = (before, self.links()) else { return };

@@ -19,6 +19,7 @@ mod losses;
 mod lost_responses;
 mod others;
 mod recovery;
+mod references;
 mod rivals;
 mod two_operators;
 

@@ -124,7 +124,11 @@ fn requirements(reason: Reason) -> (&'static [&'static str], &'static [&'static 
     match reason {
         // Healthy, or in progress in Atlas.
         Available | Reserved | ReservationRequested | Connecting | ReconcileSucceeded | ServiceReserved
-        | ServiceProvisioning | NoEndpoint | Progressing => (&[], &[]),
+        | ServiceProvisioning | NoEndpoint | Progressing
+        // Those of dedicated clusters: `tests/dedicated`.
+        | Initiating | Rejected | Replacing | AwaitingConnectionString | ServiceNotFound | ServiceNotReady
+        | ServiceRefNotAllowed | ServiceLost | ServiceExists | EndpointExists | BeingRemoved | Conflict | InUse
+        | EndpointsAttached => (&[], &[]),
         Creating => (&[], &["No action needed", "comes next", "waiting until Atlas has removed", "has to confirm it"]),
         Adopting => (&["{id}"], &["a second listing has to confirm", "a second one has to confirm"]),
         AwaitingVpcEndpoint => (&[], &["create one with", "If it is applied in a later wave", "nothing is sent"]),
@@ -152,10 +156,6 @@ fn requirements(reason: Reason) -> (&'static [&'static str], &'static [&'static 
         Suspended => (&["spec.suspend"], &["until it is removed"]),
         SuspendRequested => (&["spec.suspend"], &[]),
         ProgressDeadlineExceeded => (&["spec.progressDeadline"], &[]),
-        // Those of dedicated clusters: `tests/dedicated`.
-        Initiating | Rejected | Replacing | AwaitingConnectionString | ServiceNotFound | ServiceNotReady
-        | ServiceRefNotAllowed | ServiceLost | ServiceExists | EndpointExists | BeingRemoved | Conflict | InUse
-        | EndpointsAttached => (&[], &[]),
         ProgressingWithRetry => (&[], &["retrying", "the operator decides again", "check ", "create it", "add ", "correct", "fix what Atlas reports", "fix the billing", "delete", "grant", "needs", "the next listing", "the operator retries", "Retain"]),
     }
 }

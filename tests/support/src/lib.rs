@@ -69,10 +69,12 @@ impl Fixture {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let control_plane = testbed::control_plane().await.unwrap();
         INSTALLED
-            .get_or_init(|| async {
-                for definition in definitions() {
-                    control_plane.install_crd(&definition).await.unwrap();
-                }
+            .get_or_init(|| {
+                Box::pin(async {
+                    for definition in definitions() {
+                        control_plane.install_crd(&definition).await.unwrap();
+                    }
+                })
             })
             .await;
         let namespace = control_plane.create_namespace("operator").await.unwrap();
