@@ -137,3 +137,20 @@ async fn an_endpoint_removed_by_others_is_registered_again_at_the_same_service()
     fixture.endpoints.until_ready("orders", "True", "Available").await;
     fixture.endpoints.until_event("orders", "EndpointLost").await;
 }
+
+#[tokio::test]
+async fn what_is_lost_long_after_it_was_recorded_is_reported_by_an_event() {
+    let fixture = DedicatedFixture::new().await;
+    // Shorter than the gap between two listings: a loss is certain once it is confirmed.
+    let _operator = fixture.base.operator_with(&["--visibility-window=100ms"]);
+    fixture.apply_both("main", "orders", VPC).await;
+    fixture.others(OthersAction::RegisterEndpoint(NEXT_VPC.to_owned()));
+    assert!(fixture.base.atlas.remove_registered_endpoint(&fixture.atlas_service().id, VPC));
+    fixture.endpoints.reconcile("orders", "noticed").await;
+    fixture.endpoints.until_event("orders", "EndpointLost").await;
+    fixture.endpoints.reconcile_until_ready("orders", "True", "Available").await;
+    assert!(fixture.base.atlas.remove_service(&fixture.atlas_service().id));
+    fixture.services.reconcile("main", "noticed").await;
+    fixture.services.until_event("main", "ServiceLost").await;
+    fixture.services.until_event("main", "ServiceReplaced").await;
+}

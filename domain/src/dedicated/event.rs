@@ -7,7 +7,7 @@ use crate::status::{Condition, ConditionType, EventDraft, EventReason, Message, 
 use super::claim::ClaimTarget;
 use super::decision::{ForgetReason, RetainReason, Step};
 use super::life::{Entry, Life, Provenance, Sort};
-use super::observed::{Listing, Observed};
+use super::observed::{Listing, Observed, Shown};
 use super::status::Report;
 
 fn normal(reason: EventReason, message: String) -> EventDraft {
@@ -151,10 +151,12 @@ fn retained(sort: Sort, life: &Life, why: &RetainReason) -> EventDraft {
     normal(reason, format!("{life} stays in Atlas, {why}"))
 }
 
-/// Returns the event before the request of a claim: the only endpoint of a service may take the service with it.
+/// Returns the event before the request of a claim: what is recorded is gone, and is created again; or the only endpoint of a service
+/// is removed, which may take the service with it.
 #[must_use]
 pub fn before_claim(target: &ClaimTarget, o: &Observed) -> Option<EventDraft> {
-    let (ClaimTarget::Delete(life), Listing::Fetched(shown)) = (target, &o.listing) else { return None };
+    let Listing::Fetched(shown) = &o.listing else { return None };
+    let ClaimTarget::Delete(life) = target else { return lost(target, shown, o) };
     let endpoint = life.endpoint.as_ref()?;
     let ids = &shown.service(&life.service)?.endpoint_ids;
     let is_last = ids.len() == 1 && ids[0] == endpoint.as_str();
@@ -165,5 +167,23 @@ pub fn before_claim(target: &ClaimTarget, o: &Observed) -> Option<EventDraft> {
             "endpoint {endpoint} is the only one of endpoint service {} and is about to be removed: Atlas may delete the service with it",
             life.service
         ),
+    })
+}
+
+/// Returns the event about a recorded life that is gone, unless the status has shown that, or a create request, already.
+fn lost(target: &ClaimTarget, shown: &Shown, o: &Observed) -> Option<EventDraft> {
+    let declared = target.life().and_then(|life| life.endpoint.as_ref());
+    let mut lives = o.object.entries.iter().map(|entry| &entry.life);
+    let life = lives.find(|life| life.endpoint.as_ref() == declared && !shown.is_listed(life))?;
+    let ready = o.object.reported.get(ConditionType::Ready).and_then(|ready| ready.reason);
+    let (reason, known) = match o.sort() {
+        Sort::Service => (EventReason::ServiceLost, Reason::ServiceLost),
+        Sort::Endpoint => (EventReason::EndpointLost, Reason::EndpointLost),
+    };
+    let is_known = ready == Some(known) || ready == Some(Reason::Creating);
+    (!is_known).then(|| EventDraft {
+        reason,
+        warning: true,
+        message: format!("{life} is gone from Atlas; it is created again"),
     })
 }
