@@ -9,6 +9,7 @@ use std::time::Duration;
 use atlas_simulator::{DedicatedPace, JournalEntry};
 use serde_json::{Value, json};
 use test_support::dedicated::DedicatedFixture;
+use testbed::{Action, Exchange};
 use tokio::time::Instant;
 
 use super::VPC;
@@ -77,6 +78,9 @@ async fn a_restart_costs_one_list_and_one_read_of_the_endpoint_and_writes_nothin
     let before = proxies.settled_effects().await;
     drop(operator);
     fixture.base.atlas.clear_journal();
+    // The watches of both kinds have shown the objects before the Secret is read, and with it Atlas.
+    let reads_secret = |exchange: &Exchange| exchange.method == "GET" && exchange.path.contains("/secrets/");
+    proxies.recording.next(reads_secret, Action::DelayResponse(Duration::from_millis(1500)));
     let _operator = fixture.base.operator_behind(&proxies);
     let is_read =
         |fixture: &DedicatedFixture| by_operation(&fixture.base.atlas.journal()).contains_key("GetEndpoint");
