@@ -374,6 +374,8 @@ fn what_the_delete_of_another_object_may_still_remove_is_not_ready_for_long() {
     let other = pe("other");
     world.api.create(&other, direct_spec(1));
     world.api.edit(&other, |object| object.created = 0);
+    // The former one has reported that it waits: no change of it triggers a reconcile of the other one.
+    world.rounds(A, &[&first], 2, 1);
     world.reconcile(A, &other);
     assert_eq!(world.object(&other).ready(), AVAILABLE);
     world.land();
