@@ -6,11 +6,10 @@ use crate::lives::{all_end_as_without_a_fault, faulty_lives};
 /// A read has no effect, so that it does not matter whether it is executed; and between the responses of two writes it does not matter
 /// when a kill happens, except for what precedes a claim or a request to Atlas.
 fn kills(request: &LifeRequest) -> Vec<LifeFault> {
-    match request.is_write() {
-        true if request.is_to_atlas() || request.is_claim() => {
-            vec![LifeFault::KillBefore, LifeFault::KillAfter]
-        }
-        _ => vec![LifeFault::KillAfter],
+    if request.is_write() && (request.is_to_atlas() || request.is_claim()) {
+        vec![LifeFault::KillBefore, LifeFault::KillAfter]
+    } else {
+        vec![LifeFault::KillAfter]
     }
 }
 

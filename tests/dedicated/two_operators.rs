@@ -112,12 +112,11 @@ async fn paused_after_its_claim(order: LifeOrder, part: LifePart, kind: &'static
     let other = RestartedOperator::start(&fixture).await;
     part.until_end(&fixture, false, &mut verdict).await;
     match part {
-        LifePart::DeleteEndpoint => again(&fixture).await,
+        LifePart::DeleteEndpoint | LifePart::CreateService => again(&fixture).await,
         LifePart::DeleteService => {
             LifePart::CreateService.act(&fixture).await;
             again(&fixture).await;
         }
-        LifePart::CreateService => again(&fixture).await,
         _ => {}
     }
     other.until_quiet(QUIET).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::life::HealthLife;
+use crate::life::Lived;
 use crate::tools::judge_one;
 
 /// Returns the object without one value, and that value.
@@ -31,7 +31,7 @@ async fn the_offered_actions_depend_on_suspension() {
         (json!({"suspend": false}), true, true, false),
         (json!({"suspend": true}), false, false, true),
     ] {
-        let actions = judge_one(&HealthLife::new(&fields).object).await.actions;
+        let actions = judge_one(&Lived::new(&fields).object).await.actions;
         let offered = |name: &str| !actions[name].disabled;
         assert_eq!(
             (offered("reconcile"), offered("suspend"), offered("resume")),
@@ -43,7 +43,7 @@ async fn the_offered_actions_depend_on_suspension() {
 
 #[tokio::test]
 async fn each_action_changes_one_value_only() {
-    let mut object = HealthLife::reserved().object;
+    let mut object = Lived::reserved().object;
     // Empty maps, which Lua cannot distinguish from empty lists.
     object["metadata"]["managedFields"] = json!([{"fieldsV1": {"f:spec": {".": {}, "f:comment": {}}}}]);
     let before = as_argo_has_it(&object);
@@ -64,7 +64,7 @@ async fn each_action_changes_one_value_only() {
 
 #[tokio::test]
 async fn an_object_without_annotations_can_be_reconciled_too() {
-    let object = HealthLife::new(&json!({})).object;
+    let object = Lived::new(&json!({})).object;
     assert_eq!(object["metadata"].get("annotations"), None);
     let result = &judge_one(&object).await.actions["reconcile"].result;
     assert!(result["metadata"]["annotations"]["reconcile.fluxcd.io/requestedAt"].is_string());

@@ -33,7 +33,7 @@ pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 const UID: &str = "5f0c1f5e-0000-4000-8000-000000000001";
 
 /// One object, and the operator's memory of it.
-pub(crate) struct HealthLife {
+pub(crate) struct Lived {
     pub(crate) object: Value,
     pub(crate) memory: MemorySnapshot,
     reference: Option<VpcEndpoint>,
@@ -85,7 +85,7 @@ pub(crate) fn fault(kind: FaultKind) -> Fault {
     Fault::new(kind, format!("Atlas says {kind:?}"))
 }
 
-impl HealthLife {
+impl Lived {
     /// Returns the object as the API server stores it, before its first reconcile.
     pub(crate) fn new(fields: &Value) -> Self {
         let mut spec = json!({

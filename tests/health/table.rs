@@ -13,7 +13,7 @@ use domain::serverless::ownership::{Claim, Nonce};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd;
 
-use crate::life::{HealthLife, ID, VPC_ENDPOINT, endpoint, endpoint_of, failed, listed, stranger, token};
+use crate::life::{ID, Lived, VPC_ENDPOINT, endpoint, endpoint_of, failed, listed, stranger, token};
 use crate::tools::{ToolVerdicts, judge};
 
 /// The beginning and the end of the table in docs/concepts/health.md.
@@ -96,7 +96,7 @@ const TABLE: &str = "
 ";
 
 /// Returns the life that leads to the state of that name.
-fn life(state: &str) -> HealthLife {
+fn life(state: &str) -> Lived {
     let nothing = json!({});
     let connect = json!({"cloudProviderEndpointId": VPC_ENDPOINT});
     let early = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "readyWhen": "Reserved"});
@@ -106,9 +106,9 @@ fn life(state: &str) -> HealthLife {
     let none = || Listing::Fetched(Vec::new());
     let awaited = || VpcEndpoint::Awaited("VPCEndpoint orders has no status.vpcEndpointID yet".to_owned());
     let missing = || VpcEndpoint::NotFound("there is no VPCEndpoint orders".to_owned());
-    let new = || HealthLife::new(&nothing);
-    let reserved = HealthLife::reserved;
-    let settle = |life: HealthLife| {
+    let new = || Lived::new(&nothing);
+    let reserved = Lived::reserved;
+    let settle = |life: Lived| {
         life.with_memory(|memory| {
             memory.absent = Some((ConfirmedAbsence::Everything, Duration::from_mins(1)));
         })
@@ -126,51 +126,49 @@ fn life(state: &str) -> HealthLife {
         "RESERVED, service not named yet" => {
             new().observe(&Listing::Fetched(vec![Endpoint { service_name: None, ..endpoint("RESERVED") }]))
         }
-        "RESERVED, readyWhen Reserved" => HealthLife::bound(&early, "RESERVED"),
-        "RESERVED, readyWhen Available" => HealthLife::bound(&json!({"readyWhen": "Available"}), "RESERVED"),
-        "RESERVED, VPC endpoint declared" => HealthLife::bound(&connect, "RESERVED"),
+        "RESERVED, readyWhen Reserved" => Lived::bound(&early, "RESERVED"),
+        "RESERVED, readyWhen Available" => Lived::bound(&json!({"readyWhen": "Available"}), "RESERVED"),
+        "RESERVED, VPC endpoint declared" => Lived::bound(&connect, "RESERVED"),
         "RESERVED, reference without an id" => new().refers_to(awaited()).observe(&listed("RESERVED")),
         "RESERVED, reference that leads nowhere" => new().refers_to(missing()).observe(&listed("RESERVED")),
-        "RESERVED, VPC endpoint of a lost service" => HealthLife::new(&connect)
+        "RESERVED, VPC endpoint of a lost service" => Lived::new(&connect)
             .annotated(crd::STALE_VPC_ENDPOINT_ID, VPC_ENDPOINT)
             .observe(&listed("RESERVED")),
-        "INITIATING" => HealthLife::bound(&connect, "INITIATING"),
-        "INITIATING, readyWhen Reserved" => HealthLife::bound(&early, "INITIATING"),
-        "AVAILABLE" => HealthLife::bound(&connect, "AVAILABLE"),
+        "INITIATING" => Lived::bound(&connect, "INITIATING"),
+        "INITIATING, readyWhen Reserved" => Lived::bound(&early, "INITIATING"),
+        "AVAILABLE" => Lived::bound(&connect, "AVAILABLE"),
         "AVAILABLE with another VPC endpoint" => {
-            HealthLife::bound(&json!({"cloudProviderEndpointId": "vpce-2"}), "AVAILABLE")
+            Lived::bound(&json!({"cloudProviderEndpointId": "vpce-2"}), "AVAILABLE")
         }
         "AVAILABLE, reference lost later" => {
             let found = VpcEndpoint::Declared(VPC_ENDPOINT.parse().unwrap());
             let available = new().refers_to(found).observe(&listed("AVAILABLE"));
             available.refers_to(missing()).observe(&listed("AVAILABLE"))
         }
-        "FAILED" => HealthLife::bound(&connect, "FAILED"),
-        "a status that is unknown" => HealthLife::bound(&nothing, "PENDING_ACCEPTANCE"),
+        "FAILED" => Lived::bound(&connect, "FAILED"),
+        "a status that is unknown" => Lived::bound(&nothing, "PENDING_ACCEPTANCE"),
         "DELETING, as the object is deleted" => reserved().deleted().observe(&listed("DELETING")),
         "DELETING, by others" => reserved().observe(&listed("DELETING")),
         "lost: in one listing" => reserved().observe(&none()),
         "lost: in two listings, created again" => settle(reserved()).observe(&none()),
-        "lost, and endpointId names it" => settle(HealthLife::bound(&named, "RESERVED")).observe(&none()),
+        "lost, and endpointId names it" => settle(Lived::bound(&named, "RESERVED")).observe(&none()),
         "when Ready, but a change is refused" => {
             reserved().edited(&connect).refused(&listed("RESERVED"), FaultKind::Refused)
         }
         "when Ready, and the output is not written" => reserved().unwritten().observe(&listed("RESERVED")),
         "when Ready, and the API's end is announced" => reserved().announced().observe(&listed("RESERVED")),
         "INITIATING, and the API's end is announced" => {
-            HealthLife::new(&connect).announced().observe(&listed("INITIATING"))
+            Lived::new(&connect).announced().observe(&listed("INITIATING"))
         }
         "when Ready, and not reconciled since a change" => reserved().edited(&connect),
-        "the spec is invalid" => HealthLife::new(&json!({"progressDeadline": "soon"})).observe(&none()),
-        "suspended before creation" => HealthLife::new(&suspend).observe(unlisted),
+        "the spec is invalid" => Lived::new(&json!({"progressDeadline": "soon"})).observe(&none()),
+        "suspended before creation" => Lived::new(&suspend).observe(unlisted),
         "suspended when Ready" => reserved().edited(&suspend).observe(unlisted),
         "suspended when Ready, and Atlas unavailable" => {
             reserved().observe(&failed(FaultKind::Unavailable)).edited(&suspend).observe(unlisted)
         }
-        "suspended at INITIATING" => {
-            HealthLife::bound(&connect, "INITIATING").edited(&suspend).observe(unlisted)
-        }
-        "suspended at FAILED" => HealthLife::bound(&connect, "FAILED").edited(&suspend).observe(unlisted),
+        "suspended at INITIATING" => Lived::bound(&connect, "INITIATING").edited(&suspend).observe(unlisted),
+        "suspended at FAILED" => Lived::bound(&connect, "FAILED").edited(&suspend).observe(unlisted),
         "the claim of another cluster" => {
             let mut life = new();
             life.claim(&Claim {
@@ -196,16 +194,16 @@ fn life(state: &str) -> HealthLife {
         "deleted while suspended" => {
             reserved().edited(&suspend).observe(unlisted).deleted().observe(&listed("DELETING"))
         }
-        "RESERVATION_REQUESTED" => HealthLife::bound(&nothing, state),
+        "RESERVATION_REQUESTED" => Lived::bound(&nothing, state),
         _ => panic!("{state:?} is no state of this table"),
     }
 }
 
 /// The same where Atlas, or the credentials, have a fault.
-fn trouble(when: &str, what: &str) -> HealthLife {
+fn trouble(when: &str, what: &str) -> Lived {
     let connect = json!({"cloudProviderEndpointId": VPC_ENDPOINT});
-    let new = || HealthLife::new(&json!({}));
-    let reserved = HealthLife::reserved;
+    let new = || Lived::new(&json!({}));
+    let reserved = Lived::reserved;
     let none = || Listing::Fetched(Vec::new());
     let atlas = || match what {
         "INITIATING" => listed("INITIATING"),
@@ -214,7 +212,7 @@ fn trouble(when: &str, what: &str) -> HealthLife {
     match when {
         "at first" if what == "create refused" => new().refused(&none(), FaultKind::Refused),
         "at first" => new().observe(&atlas()),
-        "too long" => HealthLife::new(&connect).observe(&atlas()).overdue().observe(&atlas()),
+        "too long" => Lived::new(&connect).observe(&atlas()).overdue().observe(&atlas()),
         "when Ready" => reserved().observe(&atlas()),
         "when Ready, too long" => reserved().observe(&atlas()).overdue().observe(&atlas()),
         "when Ready, for hours" => {

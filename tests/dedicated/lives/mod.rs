@@ -30,7 +30,7 @@ pub(crate) const ENDPOINT: &str = "orders";
 const FOREIGN_REGION: &str = "EU_WEST_1";
 
 /// How long nothing must be written until a part without faults counts as ended. Longer than the operator's longest poll.
-const QUIET: Duration = Duration::from_millis(1000);
+const QUIET: Duration = Duration::from_secs(1);
 
 /// The same before a part with a fault, whose first requests would otherwise be mixed with the last ones of the part before.
 const PAUSE: Duration = Duration::from_millis(300);
