@@ -265,7 +265,8 @@ async fn live(life: &FaultyLife) -> Result<bool, String> {
     Ok(operator.proxies.recording.count(|exchange| exchange.planned) > 0)
 }
 
-/// Runs lives, each in a namespace of its own, and fails if one of them does not end as without its fault.
+/// Runs lives, each in a namespace of its own, and fails if one of them does not end as without its fault. `SPE_LIFE` selects those whose
+/// names contain it.
 pub(crate) async fn all_end_as_without_a_fault(lives: Vec<FaultyLife>) {
     let wanted = std::env::var("SPE_LIFE").ok();
     let lives: Vec<_> = lives
