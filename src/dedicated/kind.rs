@@ -23,7 +23,7 @@ use crate::runtime::kind::Kind;
 use crate::runtime::object_fields;
 use crate::runtime::references::vpc_endpoint::VpcEndpointFields;
 use crate::runtime::states::Kept;
-use crate::schema::{self, AdoptionPolicy, DeletionOverride, GcpServiceKey, ProviderName};
+use crate::schema::{self, AdoptionPolicy, DeletionOverride, GcpServiceKey, OutputConfigMap, ProviderName};
 
 /// One of the two kinds.
 pub(crate) trait DedicatedKind:
@@ -157,6 +157,16 @@ pub(crate) fn supported(provider: Provider) -> Result<(), String> {
              later version"
         )),
     }
+}
+
+/// Returns why this version does not act on an object with an output ConfigMap, if it has one.
+///
+/// # Errors
+/// The reason.
+pub(crate) fn without_output(output: Option<&OutputConfigMap>) -> Result<(), String> {
+    output.map_or(Ok(()), |_| {
+        Err("`outputConfigMap`: this version of the operator writes none for this kind; remove it, and read the status".to_owned())
+    })
 }
 
 /// Returns `adopt` in the form that the rules use.

@@ -184,7 +184,7 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
                 && ctx.shared.work.may_send()
                 && !(is_create && ctx.objects.states.deletion_seen(&token))
         };
-        let regions = self.resource().rules().map(|spec| spec.remote_regions).unwrap_or_default();
+        let regions = self.resource().rules().ok().and_then(|spec| spec.remote_regions).unwrap_or_default();
         perform::send(access, (self.machine.state().subject(), &regions), &target, may_send).await
     }
 

@@ -15,7 +15,9 @@ use super::crd::{
     ClusterConnectionStrings, PrivateEndpoint, PrivateEndpointSpec, PrivateEndpointStatus, ReplacementOrder,
     SupersededEndpoint,
 };
-use crate::dedicated::kind::{DedicatedKind, adoption, deletion, duration, interval, service_key, supported};
+use crate::dedicated::kind::{
+    DedicatedKind, adoption, deletion, duration, interval, service_key, supported, without_output,
+};
 use crate::runtime::kind::Kind;
 use crate::runtime::object_fields;
 use crate::runtime::references::vpc_endpoint::{NamedObject, VpcEndpointFields};
@@ -127,6 +129,7 @@ impl DedicatedKind for PrivateEndpoint {
     fn rules(&self) -> Result<Spec, String> {
         let spec = &self.spec;
         supported(self.provider())?;
+        without_output(spec.output_config_map.as_ref())?;
         self.service()?;
         let clusters: Result<Vec<ClusterName>, _> = spec.clusters.iter().map(|name| name.parse()).collect();
         Ok(Spec {
@@ -135,7 +138,7 @@ impl DedicatedKind for PrivateEndpoint {
             observe: self.is_observing(),
             suspend: spec.suspend,
             break_before_make: spec.replace == ReplacementOrder::BreakBeforeMake,
-            remote_regions: Vec::new(),
+            remote_regions: None,
             clusters: clusters.map_err(|error| format!("`clusters`: {error}"))?,
             progress_deadline: duration("progressDeadline", &spec.progress_deadline)?,
         })

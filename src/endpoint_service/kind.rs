@@ -13,7 +13,9 @@ use domain::status::ConditionType;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::crd::{PrivateEndpointService, PrivateEndpointServiceSpec, PrivateEndpointServiceStatus};
-use crate::dedicated::kind::{DedicatedKind, adoption, deletion, duration, interval, service_key, supported};
+use crate::dedicated::kind::{
+    DedicatedKind, adoption, deletion, duration, interval, service_key, supported, without_output,
+};
 use crate::runtime::kind::Kind;
 use crate::runtime::object_fields;
 use crate::runtime::references::vpc_endpoint::VpcEndpointFields;
@@ -95,8 +97,10 @@ impl DedicatedKind for PrivateEndpointService {
     fn rules(&self) -> Result<Spec, String> {
         let spec = &self.spec;
         supported(self.key()?.services.provider)?;
-        let declared = spec.aws.iter().flat_map(|aws| &aws.supported_remote_regions).flatten();
-        let regions: Result<Vec<Region>, _> = declared.map(|region| region.parse()).collect();
+        without_output(spec.output_config_map.as_ref())?;
+        let declared = spec.aws.as_ref().and_then(|aws| aws.supported_remote_regions.as_ref());
+        let regions = declared.map(|regions| regions.iter().map(|region| region.parse()).collect());
+        let regions: Result<Option<Vec<Region>>, _> = regions.transpose();
         Ok(Spec {
             adopt: adoption(spec.adopt),
             deletion: spec.deletion_policy.map(deletion),

@@ -17,7 +17,7 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
 use crate::fixture::AdmissionFixture;
 
-/// The fields that this version reads for no purpose, or refuses, so that no sample shows them.
+/// The fields that this version refuses, so that no sample shows them.
 const UNSUPPORTED: [(&str, &[&str]); 2] = [
     ("PrivateEndpoint", &["azure", "gcp", "outputConfigMap"]),
     ("PrivateEndpointService", &["gcp", "outputConfigMap"]),

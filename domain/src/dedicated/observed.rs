@@ -82,8 +82,8 @@ pub struct Spec {
     pub break_before_make: bool,
     /// The clusters whose private connection strings are wanted.
     pub clusters: Vec<ClusterName>,
-    /// The other regions of AWS that a new service accepts VPC endpoints from.
-    pub remote_regions: Vec<Region>,
+    /// The other regions of AWS that a new service accepts VPC endpoints from, if the user manages them.
+    pub remote_regions: Option<Vec<Region>>,
     /// How long work may take before the object is reported stalled.
     pub progress_deadline: Duration,
 }

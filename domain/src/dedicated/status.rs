@@ -3,6 +3,7 @@
 //! *Ready means that what the manifest declares is done*; a failed request is not a failing endpoint. This file never decides what is
 //! done about a state.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::claim::Nonce;
@@ -314,7 +315,7 @@ fn summarize(o: &Observed, state: &State) -> Summary {
             let known = o.object.entries.first().map_or_else(thing, |entry| entry.life.to_string());
             working(reason, format!("{known} is gone from Atlas; it is created again"))
         }
-        State::Service(service) => service_summary(service),
+        State::Service(service) => service_summary(o, service),
         State::Endpoint(state) => endpoint_summary(o, state),
         State::Deleting(deleting) => deleting_summary(o, deleting),
     }
@@ -391,12 +392,35 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
     }
 }
 
-fn service_summary(service: &EndpointService) -> Summary {
+/// Returns the rest of a sentence about remote regions that are declared otherwise than Atlas has them: they are sent with the create
+/// request only.
+fn unlike_declared(o: &Observed, service: &EndpointService) -> String {
+    let declared = o.spec.as_ref().ok().and_then(|spec| spec.remote_regions.as_ref());
+    let (Some(declared), ServiceTarget::Aws { supported_remote_regions: actual, .. }) =
+        (declared, &service.target)
+    else {
+        return String::new();
+    };
+    let [declared, actual] = [declared, actual].map(|regions| {
+        let all: BTreeSet<String> = regions.iter().map(ToString::to_string).collect();
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    });
+    if declared == actual {
+        return String::new();
+    }
+    format!(
+        ", but its supportedRemoteRegions in Atlas are [{actual}], and not [{declared}]: they are sent only when a service is created; \
+         change them in Atlas, or in `aws.supportedRemoteRegions`"
+    )
+}
+
+fn service_summary(o: &Observed, service: &EndpointService) -> Summary {
     let EndpointService { id, status, error_message, .. } = service;
     let why = error_message.as_deref().filter(|why| !why.is_empty());
     match status {
         ServiceStatus::Available | ServiceStatus::WaitingForUser if is_usable(service) => {
-            let message = format!("endpoint service {} can be used", name(service).unwrap_or(id.as_str()));
+            let name = name(service).unwrap_or(id.as_str());
+            let message = format!("endpoint service {name} can be used{}", unlike_declared(o, service));
             Summary::new(true, Reason::Available, message, Progress::Settled)
         }
         ServiceStatus::Initiating | ServiceStatus::Available | ServiceStatus::WaitingForUser => {

@@ -195,7 +195,8 @@ pub struct PrivateEndpointSpec {
     pub progress_deadline: String,
 
     /// ConfigMap that receives the ids of the service and of the endpoint, and the private connection strings of `clusters` once they
-    /// are known, for tools that read them there. Default: none. May be changed.
+    /// are known, for tools that read them there. This version writes none yet, and refuses an object that names one. Default: none.
+    /// May be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_config_map: Option<OutputConfigMap>,
 }
