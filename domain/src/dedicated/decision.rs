@@ -75,6 +75,8 @@ pub enum RetainReason {
     NotOurs(Entry),
     /// Another object names it.
     Heir(String),
+    /// The spec is invalid, for this reason, so that nobody knows what may be deleted.
+    Invalid(String),
 }
 
 /// The state of an object, from which its conditions follow.

@@ -147,6 +147,9 @@ fn retained(sort: Sort, life: &Life, why: &RetainReason) -> EventDraft {
             entry.provenance.as_str()
         ),
         RetainReason::Heir(heir) => format!("because {heir} declares it"),
+        RetainReason::Invalid(why) => {
+            format!("because the spec is invalid ({why}); delete it in Atlas, if nothing uses it")
+        }
     };
     normal(reason, format!("{life} stays in Atlas, {why}"))
 }

@@ -1,9 +1,16 @@
 //! Defects that the rules once had, each in the shortest life that showed it.
 
-use domain::dedicated::life::Life;
-use domain::dedicated::observed::Deletion;
+use std::time::Duration;
+
+use domain::dedicated::claim::ClaimTarget;
+use domain::dedicated::decide::decide;
+use domain::dedicated::decision::{Deleting, State, Step};
+use domain::dedicated::event;
+use domain::dedicated::life::{Life, Provenance, Sort};
+use domain::dedicated::observed::{AttemptOutcome, Deletion, Observed, Subject};
 use domain::status::Reason;
 
+use crate::fixtures::*;
 use crate::objects::KindAndName;
 use crate::world::*;
 
@@ -178,4 +185,27 @@ fn what_landed_while_nobody_looked_is_found_before_the_release() {
     world.rounds(A, &[&endpoint], 10, 10);
     assert!(world.api.objects.is_empty());
     world.assert_no_endpoint();
+}
+
+fn events_of(o: &Observed, step: &Step) -> Vec<String> {
+    event::of_step(step, o).into_iter().map(|event| event.message).collect()
+}
+
+#[test]
+fn a_deleted_object_whose_spec_is_invalid_is_released_and_says_what_stays() {
+    for subject in [None, Some(Subject::Nothing(Sort::Endpoint))] {
+        let mut o = endpoint();
+        record(&mut o, of_endpoint(1), Provenance::Created);
+        (o.object.is_deleting, o.spec) = (true, Err("`region`: wrong".to_owned()));
+        o.subject = subject.unwrap_or(o.subject);
+        let decision = decide(&o);
+        assert_eq!(decision.step, Step::Release);
+        let events = events_of(&o, &decision.step);
+        assert!(matches!(&events[..], [one] if one.contains("vpce-1") && one.contains("`region`: wrong")));
+        // Not while a request may still take effect.
+        claim(&mut o, &ClaimTarget::Delete(of_endpoint(1)), Duration::ZERO, AttemptOutcome::Unknown);
+        let decision = decide(&o);
+        assert_eq!(decision.step, Step::Rest);
+        assert!(matches!(decision.state, State::Deleting(Deleting::AwaitingOutcome(_))));
+    }
 }

@@ -192,6 +192,9 @@ pub(super) fn retained(o: &Observed, entry: &Entry) -> Option<RetainReason> {
     if let Some(heir) = o.rivalry(&entry.life).heir {
         return Some(RetainReason::Heir(heir));
     }
+    if let Err(why) = &o.spec {
+        return Some(RetainReason::Invalid(why.clone()));
+    }
     let is_declared =
         o.spec.as_ref().is_ok_and(|spec| spec.observe || spec.deletion == Some(Deletion::Retain));
     match (o.may_delete(entry), is_declared) {

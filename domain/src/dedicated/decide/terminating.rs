@@ -18,10 +18,6 @@ pub(super) fn decide(o: &Observed) -> Decision {
     if let Some(record) = record_created(o) {
         return record;
     }
-    if let Err(why) = &o.spec {
-        // Our finalizer shows that the spec once was valid, so there may be something in Atlas.
-        return rest(State::Invalid(why.clone()), Requeue::OnChange);
-    }
     let deletable = o.object.entries.iter().find(|entry| retained(o, entry).is_none());
     let open = remaining(o);
     if let (Some(remaining), None) = (open, &deletable) {
