@@ -7,7 +7,8 @@ use domain::dedicated::decide::decide;
 use domain::dedicated::decision::{Deleting, State, Step};
 use domain::dedicated::event;
 use domain::dedicated::life::{Life, Provenance, Sort};
-use domain::dedicated::observed::{AttemptOutcome, Deletion, Observed, Subject};
+use domain::dedicated::observed::{AttemptOutcome, Deletion, Listing, Observed, Shown, Subject};
+use domain::dedicated::service::ServiceStatus;
 use domain::status::Reason;
 
 use crate::fixtures::*;
@@ -207,5 +208,23 @@ fn a_deleted_object_whose_spec_is_invalid_is_released_and_says_what_stays() {
         let decision = decide(&o);
         assert_eq!(decision.step, Step::Rest);
         assert!(matches!(decision.state, State::Deleting(Deleting::AwaitingOutcome(_))));
+    }
+}
+
+fn shown(o: &mut Observed) -> &mut Shown {
+    let Listing::Fetched(shown) = &mut o.listing else { panic!("it is listed") };
+    shown
+}
+
+#[test]
+fn a_recorded_service_is_there_whatever_region_atlas_names() {
+    for region in [None, Some("US_EAST_1".parse().unwrap())] {
+        let mut o = service();
+        record(&mut o, of_service(1), Provenance::Created);
+        show_service(&mut o, ServiceStatus::Available);
+        shown(&mut o).services[0].region = region;
+        let decision = decide(&o);
+        assert_eq!(decision.step, Step::Rest);
+        assert!(matches!(decision.state, State::Service(_)), "{decision:?}");
     }
 }

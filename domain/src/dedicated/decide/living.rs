@@ -95,7 +95,16 @@ fn is_present(presence: &Presence, life: &Life) -> bool {
 fn presence(o: &Observed, shown: &Shown) -> Presence {
     let (service, endpoint) = match &o.subject {
         Subject::Service(key) => {
-            let found = shown.service_of(key);
+            // A recorded life is known by its id, whatever region Atlas names, or none.
+            let recorded = || {
+                let mut lives = o.object.entries.iter().map(|entry| &entry.life);
+                lives.find_map(|life| shown.service(&life.service))
+            };
+            let is_same = |service: &&EndpointService| {
+                service.status != ServiceStatus::Deleting
+                    && service.region.as_ref().is_none_or(|region| *region == key.region)
+            };
+            let found = recorded().filter(is_same).or_else(|| shown.service_of(key)).or_else(recorded);
             return found.map_or(Presence::Absent(None), |service| {
                 Presence::Present(Life { service: service.id.clone(), endpoint: None })
             });
@@ -104,7 +113,10 @@ fn presence(o: &Observed, shown: &Shown) -> Presence {
         Subject::Nothing(_) => return Presence::Absent(None),
     };
     let (found, described) = match service {
-        ServiceRef::Key(key) => (shown.service_of(key), format!("endpoint service {key}")),
+        ServiceRef::Key(key) => {
+            let serving = || serving(o, shown).and_then(|id| shown.service(id));
+            (shown.service_of(key).or_else(serving), format!("endpoint service {key}"))
+        }
         ServiceRef::Object { recorded, object, .. } => {
             // An object that has lost its record takes nothing from the endpoint that serves at its service.
             let id = recorded.as_ref().or_else(|| serving(o, shown));
