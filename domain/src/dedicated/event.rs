@@ -97,6 +97,7 @@ pub fn of_step(step: &Step, o: &Observed) -> Vec<EventDraft> {
             .object
             .entries
             .iter()
+            .chain(&super::decide::left_behind(o))
             .filter_map(|entry| Some(retained(o.sort(), &entry.life, &super::decide::retained(o, entry)?)))
             .collect(),
         _ => Vec::new(),

@@ -13,7 +13,7 @@ use crate::status::{Condition, ConditionType, Message, Progress, Reason, Summary
 
 use super::claim::ClaimTarget;
 use super::cluster::ClusterName;
-use super::decide::is_usable;
+use super::decide::{is_usable, left_behind};
 use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step};
 use super::endpoint::{ConnectionStatus, RegisteredEndpoint};
 use super::life::{Entry, Life, Sort};
@@ -555,10 +555,18 @@ fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
         Deleting::InProgress => {
             working(Reason::Deleting, format!("{} is being removed from Atlas", thing(o)))
         }
-        Deleting::AwaitingOutcome(_) => waiting(
-            Reason::Deleting,
-            "the outcome of an earlier request is unknown. No action needed: the object goes once that request can no longer take effect",
-        ),
+        Deleting::AwaitingOutcome(_) => {
+            const WAITING: &str = "the outcome of an earlier request is unknown. No action needed: the object goes once that request can \
+                                   no longer take effect";
+            let message = match left_behind(o) {
+                None => WAITING.to_owned(),
+                Some(entry) => format!(
+                    "{WAITING}. {}, which it may have created, stays in Atlas, unless spec.deletionPolicy is 'Delete'",
+                    entry.life
+                ),
+            };
+            waiting(Reason::Deleting, message)
+        }
         Deleting::Failed(fault) => {
             let message = fault.message().then("; ").then(RETAIN);
             Summary::failing(Reason::of(fault.kind), message, Progress::Working)

@@ -9,7 +9,8 @@ use domain::dedicated::event;
 use domain::dedicated::life::{Life, Provenance, Sort};
 use domain::dedicated::observed::{AttemptOutcome, Deletion, Listing, Observed, Shown, Subject};
 use domain::dedicated::service::ServiceStatus;
-use domain::status::Reason;
+use domain::dedicated::status::report;
+use domain::status::{ConditionType, Reason};
 
 use crate::fixtures::*;
 use crate::objects::KindAndName;
@@ -226,5 +227,30 @@ fn a_recorded_service_is_there_whatever_region_atlas_names() {
         let decision = decide(&o);
         assert_eq!(decision.step, Step::Rest);
         assert!(matches!(decision.state, State::Service(_)), "{decision:?}");
+    }
+}
+
+fn ready_message(o: &Observed) -> String {
+    report(o, &decide(o)).get(ConditionType::Ready).unwrap().message.to_string()
+}
+
+#[test]
+fn a_service_that_a_lost_post_created_does_not_stay_without_a_word() {
+    for deletion in [None, Some(Deletion::Retain)] {
+        let mut o = service();
+        o.spec.as_mut().unwrap().deletion = deletion;
+        o.object.is_deleting = true;
+        claim(&mut o, &ClaimTarget::Create(None), LONG, AttemptOutcome::Unknown);
+        o.listing = Listing::NotFetched;
+        assert_eq!(decide(&o).step, Step::List);
+        show_service(&mut o, ServiceStatus::Available);
+        let decision = decide(&o);
+        assert_eq!(decision.step, Step::Release);
+        let events = events_of(&o, &decision.step);
+        assert!(matches!(&events[..], [one] if one.contains(service_id(1).as_str())), "{events:?}");
+        // It is named while the request may still take effect.
+        o.memory.attempts[0].age = Duration::ZERO;
+        assert_eq!(decide(&o).step, Step::Rest);
+        assert!(ready_message(&o).contains(service_id(1).as_str()));
     }
 }

@@ -146,6 +146,12 @@ fn landed(o: &Observed, shown: &Shown, with_deletes: bool) -> Option<Entry> {
     is_new.then_some(Entry { life, provenance: Provenance::Unproven })
 }
 
+/// Returns what an unanswered claim aimed at, if the listing shows it, and it is neither recorded nor to be deleted: it stays.
+pub(super) fn left_behind(o: &Observed) -> Option<Entry> {
+    let Listing::Fetched(shown) = &o.listing else { return None };
+    landed(o, shown, true).filter(|entry| !o.may_delete(entry))
+}
+
 /// Returns `true` if Atlas is removing what it shows.
 fn is_being_removed(shown: &Shown, life: &Life) -> bool {
     use super::endpoint::ConnectionStatus;

@@ -70,17 +70,20 @@ fn record_landed(o: &Observed, shown: &Shown) -> Option<Decision> {
     Some(act(Step::Record(entry, None), State::Deleting(Deleting::InProgress)))
 }
 
-/// Looks for what an unanswered claim aimed at, now that it can no longer land: the last listing may be from before it did. Nobody waits
-/// for credentials for that.
+/// Looks for what an unanswered claim aimed at, now that it can no longer land: the last listing may be from before it did. What must stay
+/// is named in an event, for which nobody waits until Atlas responds. Nobody waits for credentials either.
 fn look_once_more(o: &Observed) -> Option<Decision> {
     let target = unanswered(o)?.target.as_ref()?;
     let is_recorded = target.life().is_some_and(|life| o.entry(life).is_some());
-    if is_recorded || !o.may_delete_provenance(Provenance::Unproven) || unreachable(o).is_some() {
+    if is_recorded || unreachable(o).is_some() {
         return None;
     }
     match &o.listing {
         Listing::NotFetched => Some(act(Step::List, State::Deleting(Deleting::InProgress))),
-        Listing::Failed(fault) if matches!(fault.kind, FaultKind::Unavailable | FaultKind::RateLimited) => {
+        Listing::Failed(fault)
+            if o.may_delete_provenance(Provenance::Unproven)
+                && matches!(fault.kind, FaultKind::Unavailable | FaultKind::RateLimited) =>
+        {
             Some(rest(State::Deleting(Deleting::Failed(fault.clone())), Requeue::after_fault(fault)))
         }
         Listing::Failed(_) => None,
