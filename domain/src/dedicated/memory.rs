@@ -51,8 +51,11 @@ impl Memory {
             self.recorded = first.map(|life| (life.clone(), settled.cloned(), now));
         }
         // What was created may have an entry of an earlier life already: only the settled claim shows that it is recorded.
+        // What is settled and claimed no more is over.
         self.outcomes.retain(|nonce, (.., outcome)| {
-            !matches!(outcome, AttemptOutcome::Created(_)) || object.settled.as_ref() != Some(nonce)
+            let is_over =
+                matches!(outcome, AttemptOutcome::Created(_)) || object.claim.nonce() != Some(nonce);
+            !is_over || object.settled.as_ref() != Some(nonce)
         });
         // Under another claim, the life may be there again.
         self.deleted.take_if(|(_, attempt, _)| Some(&*attempt) != nonce);
@@ -144,11 +147,12 @@ impl Memory {
         let age = |since: SinceBoot| at.saturating_sub(since);
         let mut attempts: BTreeMap<_, _> = seen
             .into_iter()
-            .map(|SeenAttempt { nonce, target, since }| {
+            .map(|SeenAttempt { nonce, target, since, is_own }| {
                 let attempt = Attempt {
                     nonce: nonce.clone(),
                     target,
                     age: age(since),
+                    is_own,
                     outcome: AttemptOutcome::Unknown,
                 };
                 (nonce, attempt)
@@ -160,6 +164,7 @@ impl Memory {
                 nonce: nonce.clone(),
                 target: object.claim.target().cloned(),
                 age: Duration::ZERO,
+                is_own: true,
                 outcome: AttemptOutcome::Unknown,
             });
         }
@@ -169,6 +174,7 @@ impl Memory {
                 nonce: nonce.clone(),
                 target: Some(target.clone()),
                 age: at.saturating_sub(claimed.boot),
+                is_own: attempts.get(nonce).is_some_and(|seen| seen.is_own),
                 outcome: outcome.clone(),
             };
             attempts.insert(nonce.clone(), attempt);

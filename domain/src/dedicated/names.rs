@@ -115,6 +115,8 @@ enum IndexKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SeenClaim {
     token: Token,
+    /// The uid of its object.
+    uid: String,
     /// What it may write to; nothing if the claim cannot be read.
     writes: Option<IndexKey>,
     target: Option<ClaimTarget>,
@@ -165,6 +167,8 @@ pub struct SeenAttempt {
     pub target: Option<ClaimTarget>,
     /// When this process saw it first.
     pub since: SinceBoot,
+    /// It was claimed for this object, and not for an earlier one of its name.
+    pub is_own: bool,
 }
 
 /// What other objects contribute to a decision.
@@ -264,6 +268,7 @@ impl IndexedObjects {
                 let writes = names.writes(target.as_ref());
                 let seen = SeenClaim {
                     token: token.clone(),
+                    uid: names.uid.clone(),
                     writes,
                     target: target.clone(),
                     since: now,
@@ -525,6 +530,7 @@ impl Names {
             nonce: nonce.clone(),
             target: seen.target.clone(),
             since: seen.since,
+            is_own: seen.uid == uid,
         });
         let attempts = attempts.collect();
         let Some(own) = own else { return Others { attempts, ..Others::default() } };

@@ -280,6 +280,8 @@ pub struct Attempt {
     pub target: Option<ClaimTarget>,
     /// The time since this process first saw it; for its own, since before the claim was sent.
     pub age: Duration,
+    /// It was claimed for this object, and not for an earlier one of its name.
+    pub is_own: bool,
     /// What this process knows of it.
     pub outcome: AttemptOutcome,
 }

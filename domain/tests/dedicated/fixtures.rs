@@ -137,5 +137,11 @@ pub(crate) fn rival(o: &mut Observed, life: Life, rivalry: Rivalry) {
 pub(crate) fn claim(o: &mut Observed, target: &ClaimTarget, age: Duration, outcome: AttemptOutcome) {
     o.object.claim = ClaimReading::Ours { nonce: nonce(1), target: target.clone() };
     o.others.claim = Some(nonce(1));
-    o.memory.attempts.push(Attempt { nonce: nonce(1), target: Some(target.clone()), age, outcome });
+    o.memory.attempts.push(Attempt {
+        nonce: nonce(1),
+        target: Some(target.clone()),
+        age,
+        is_own: true,
+        outcome,
+    });
 }

@@ -191,7 +191,13 @@ fn observation(draw: &mut Draw<'_>) -> Observed {
         1 if draw.bool() => {
             o.object.claim = ClaimReading::Unreadable(nonce(1));
             let outcome = AttemptOutcome::Unknown;
-            o.memory.attempts.push(Attempt { nonce: nonce(1), target: None, age: age(draw), outcome });
+            o.memory.attempts.push(Attempt {
+                nonce: nonce(1),
+                target: None,
+                age: age(draw),
+                is_own: true,
+                outcome,
+            });
         }
         _ => {
             let (age, outcome) = (age(draw), outcome(draw, &claimed, sort));
@@ -201,7 +207,13 @@ fn observation(draw: &mut Draw<'_>) -> Observed {
     if draw.byte().is_multiple_of(4) {
         let (target, age) = (target(draw, sort), age(draw));
         let outcome = outcome(draw, &target, sort);
-        o.memory.attempts.push(Attempt { nonce: nonce(2), target: Some(target), age, outcome });
+        o.memory.attempts.push(Attempt {
+            nonce: nonce(2),
+            target: Some(target),
+            age,
+            is_own: draw.bool(),
+            outcome,
+        });
     }
     o.object.settled = draw.one_of(&[None, None, Some(1), Some(2)]).map(nonce);
     o.others.is_current = !draw.byte().is_multiple_of(8);

@@ -254,3 +254,28 @@ fn a_service_that_a_lost_post_created_does_not_stay_without_a_word() {
         assert!(ready_message(&o).contains(service_id(1).as_str()));
     }
 }
+
+#[test]
+fn what_a_lost_post_registered_is_found_although_its_claim_was_removed() {
+    for is_deleted in [false, true] {
+        let (mut world, endpoint) = DedicatedWorld::with_endpoint();
+        world.fate = RequestFate::ResponseLost;
+        world.reconcile(A, &endpoint);
+        world.fate = RequestFate::Arrives;
+        world.api.edit(&endpoint, |object| object.claim = None);
+        if is_deleted {
+            world.api.delete(&endpoint);
+        } else {
+            world.rounds(A, &[&endpoint], 1, 10);
+            assert_eq!(world.object(&endpoint).provenances(), ["Unproven"]);
+            world.declare(&endpoint, 2);
+            world.rounds(A, &[&endpoint], 60, 10);
+            assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
+            assert_eq!(world.atlas.endpoint_ids().len(), 1);
+            world.api.delete(&endpoint);
+        }
+        world.rounds(A, &[&endpoint], 60, 10);
+        assert!(world.api.objects.is_empty());
+        world.assert_no_endpoint();
+    }
+}

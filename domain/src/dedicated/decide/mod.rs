@@ -108,42 +108,49 @@ fn refused(o: &Observed) -> Option<&Fault> {
     }
 }
 
-/// Returns how the object comes to a life that a listing shows: it may be its own while the claim for it has no response.
+/// Returns how the object comes to a life that a listing shows: it may be its own while a claim for it has no response.
 fn provenance(o: &Observed, life: &Life) -> Provenance {
-    let is_claimed = match o.object.claim.target() {
+    let is_create_of = |target: Option<&ClaimTarget>| match target {
         Some(ClaimTarget::Create(claimed)) => claimed.as_ref().is_none_or(|claimed| claimed == life),
         Some(ClaimTarget::Delete(_)) | None => false,
     };
     let is_answered = o.object.settled.as_ref() == o.object.claim.nonce()
         || o.claimed().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Settled);
-    if is_claimed && !is_answered { Provenance::Unproven } else { Provenance::Adopted }
+    let may_be_own = is_create_of(o.object.claim.target()) && !is_answered
+        || unanswered(o).any(|attempt| is_create_of(attempt.target.as_ref()));
+    if may_be_own { Provenance::Unproven } else { Provenance::Adopted }
 }
 
-/// Returns the claimed attempt, if no response has settled it. Time settles it, too, but what it aimed at may be there.
-fn unanswered(o: &Observed) -> Option<&Attempt> {
-    let may_have_landed =
-        |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
-    o.claimed().filter(|attempt| {
-        may_have_landed(&attempt.outcome) && o.object.settled.as_ref() != Some(&attempt.nonce)
+/// Returns the attempts of this object that no response has settled. Time settles them, too, but what they aimed at may be there: what
+/// the object still claims is looked for always, and what was claimed before, as long as a listing may omit what has landed last.
+fn unanswered(o: &Observed) -> impl Iterator<Item = &Attempt> {
+    o.memory.attempts.iter().filter(|attempt| {
+        let may_have_landed = matches!(attempt.outcome, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
+        let is_claimed = o.object.claim.nonce() == Some(&attempt.nonce);
+        let is_recent = attempt.age < o.times.uncertainty + o.times.visibility;
+        may_have_landed
+            && (is_claimed || attempt.is_own && is_recent)
+            && o.object.settled.as_ref() != Some(&attempt.nonce)
     })
 }
 
 /// Returns what an unanswered claim aimed at, if the listing shows it and the status does not record it.
 fn landed(o: &Observed, shown: &Shown, with_deletes: bool) -> Option<Entry> {
-    let attempt = unanswered(o)?;
-    let life = match attempt.target.as_ref()? {
-        ClaimTarget::Create(Some(life)) => life.clone(),
-        ClaimTarget::Create(None) => match &o.subject {
-            super::observed::Subject::Service(key) => {
-                Life { service: shown.service_of(key)?.id.clone(), endpoint: None }
-            }
-            _ => return None,
-        },
-        ClaimTarget::Delete(life) if with_deletes => life.clone(),
-        ClaimTarget::Delete(_) => return None,
-    };
-    let is_new = shown.is_listed(&life) && !is_being_removed(shown, &life) && o.entry(&life).is_none();
-    is_new.then_some(Entry { life, provenance: Provenance::Unproven })
+    unanswered(o).find_map(|attempt| {
+        let life = match attempt.target.as_ref()? {
+            ClaimTarget::Create(Some(life)) => life.clone(),
+            ClaimTarget::Create(None) => match &o.subject {
+                super::observed::Subject::Service(key) => {
+                    Life { service: shown.service_of(key)?.id.clone(), endpoint: None }
+                }
+                _ => return None,
+            },
+            ClaimTarget::Delete(life) if with_deletes => life.clone(),
+            ClaimTarget::Delete(_) => return None,
+        };
+        let is_new = shown.is_listed(&life) && !is_being_removed(shown, &life) && o.entry(&life).is_none();
+        is_new.then_some(Entry { life, provenance: Provenance::Unproven })
+    })
 }
 
 /// Returns what an unanswered claim aimed at, if the listing shows it, and it is neither recorded nor to be deleted: it stays.

@@ -73,9 +73,9 @@ fn record_landed(o: &Observed, shown: &Shown) -> Option<Decision> {
 /// Looks for what an unanswered claim aimed at, now that it can no longer land: the last listing may be from before it did. What must stay
 /// is named in an event, for which nobody waits until Atlas responds. Nobody waits for credentials either.
 fn look_once_more(o: &Observed) -> Option<Decision> {
-    let target = unanswered(o)?.target.as_ref()?;
-    let is_recorded = target.life().is_some_and(|life| o.entry(life).is_some());
-    if is_recorded || unreachable(o).is_some() {
+    let mut targets = unanswered(o).filter_map(|attempt| attempt.target.as_ref());
+    let is_unknown = targets.any(|target| target.life().is_none_or(|life| o.entry(life).is_none()));
+    if !is_unknown || unreachable(o).is_some() {
         return None;
     }
     match &o.listing {
