@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use domain::dedicated::claim::ClaimTarget;
+use domain::dedicated::cluster::ClusterName;
 use domain::dedicated::decide::decide;
-use domain::dedicated::decision::{Deleting, State, Step};
+use domain::dedicated::decision::{Deleting, Doubt, State, Step};
+use domain::dedicated::endpoint::ConnectionStatus;
 use domain::dedicated::event;
 use domain::dedicated::life::{Life, Provenance, Sort};
 use domain::dedicated::observed::{AttemptOutcome, Deletion, Listing, Observed, Shown, Subject};
 use domain::dedicated::service::ServiceStatus;
 use domain::dedicated::status::report;
-use domain::status::{ConditionType, Reason};
+use domain::status::{ConditionType, Reason, ReportedCondition};
 
 use crate::fixtures::*;
 use crate::objects::KindAndName;
@@ -277,5 +279,27 @@ fn what_a_lost_post_registered_is_found_although_its_claim_was_removed() {
         world.rounds(A, &[&endpoint], 60, 10);
         assert!(world.api.objects.is_empty());
         world.assert_no_endpoint();
+    }
+}
+
+#[test]
+fn one_response_of_a_cluster_withdraws_nothing() {
+    for read in [None, Some(Vec::new())] {
+        let mut o = endpoint();
+        record(&mut o, of_endpoint(1), Provenance::Created);
+        show(&mut o, &[(1, ConnectionStatus::Available)]);
+        let orders: ClusterName = "orders".parse().unwrap();
+        o.spec.as_mut().unwrap().clusters = vec![orders.clone()];
+        shown(&mut o).clusters.insert(orders, Ok(read));
+        let (kind, reason) = (ConditionType::Ready, Some(Reason::Available));
+        o.object.reported.current = true;
+        o.object.reported.conditions =
+            vec![ReportedCondition { kind, status: true, reason, message: "it is connected".to_owned() }];
+        let decision = decide(&o);
+        assert_eq!(decision.doubt, Some(Doubt::NotReady));
+        assert!(report(&o, &decision).unchanged);
+        o.memory.doubt = Some((Doubt::NotReady, o.times.confirm_gap));
+        let ready = report(&o, &decide(&o)).get(ConditionType::Ready).cloned().unwrap();
+        assert_eq!((ready.status, ready.reason), (false, Reason::AwaitingConnectionString));
     }
 }

@@ -190,7 +190,9 @@ fn present(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decision {
     let is_ready = match &decision.state {
         State::Service(service) => is_usable(service),
         State::Endpoint(state) => match (&state.endpoint, &state.unread) {
-            (Some(endpoint), _) => endpoint.status == ConnectionStatus::Available,
+            (Some(endpoint), _) => {
+                endpoint.status == ConnectionStatus::Available && !lacks_strings(spec, shown)
+            }
             // A fault says nothing about the endpoint.
             (None, unread) => unread.is_some(),
         },
@@ -280,6 +282,15 @@ fn awaits_strings(spec: &Spec, shown: &Shown) -> bool {
         _ => false,
     };
     !spec.clusters.iter().all(has_strings)
+}
+
+/// Returns `true` if Atlas shows that a cluster has no private connection strings. A fault says nothing about them.
+fn lacks_strings(spec: &Spec, shown: &Shown) -> bool {
+    spec.clusters.iter().any(|cluster| match shown.clusters.get(cluster) {
+        Some(Ok(strings)) => strings.as_ref().is_none_or(Vec::is_empty),
+        Some(Err(_)) => false,
+        None => true,
+    })
 }
 
 /// Removes a former endpoint, or forgets it: a typing error must not delete what it hit.
