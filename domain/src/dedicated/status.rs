@@ -107,7 +107,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     }
     let is_record = matches!(decision.step, Step::Record(..) | Step::Forget(..));
     Report {
-        entries: entries(o, decision),
+        entries: entries(o, decision, state),
         settled: settled(o, decision),
         fields: fields(o, state),
         unchanged: *state == State::Doubted && !is_record && !o.object.reported.conditions.is_empty(),
@@ -117,8 +117,8 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     }
 }
 
-/// Returns the entries after the step, the declared one first.
-fn entries(o: &Observed, decision: &Decision) -> Vec<Entry> {
+/// Returns the entries after the step, the declared one first: the fields describe it.
+fn entries(o: &Observed, decision: &Decision, state: &State) -> Vec<Entry> {
     let mut entries = o.object.entries.clone();
     match &decision.step {
         Step::Record(entry, _) => {
@@ -130,6 +130,10 @@ fn entries(o: &Observed, decision: &Decision) -> Vec<Entry> {
         }
         Step::Forget(life, _) => entries.retain(|entry| entry.life != *life),
         _ => {}
+    }
+    if let State::Endpoint(EndpointState { life, .. }) = state {
+        // It may have been recorded as a former one.
+        entries.sort_by_key(|entry| entry.life != *life);
     }
     entries
 }

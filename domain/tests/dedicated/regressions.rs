@@ -303,3 +303,16 @@ fn one_response_of_a_cluster_withdraws_nothing() {
         assert_eq!((ready.status, ready.reason), (false, Reason::AwaitingConnectionString));
     }
 }
+
+#[test]
+fn a_former_endpoint_that_is_declared_again_comes_first_in_the_status() {
+    let mut o = endpoint();
+    record(&mut o, of_endpoint(2), Provenance::Created);
+    record(&mut o, of_endpoint(1), Provenance::Created);
+    show(&mut o, &[(2, ConnectionStatus::Available), (1, ConnectionStatus::Rejected)]);
+    let shown = report(&o, &decide(&o));
+    assert_eq!(shown.entries[0].life, of_endpoint(1));
+    // Once it is written, nothing more is.
+    o.object.entries.clone_from(&shown.entries);
+    assert_eq!(report(&o, &decide(&o)).entries, shown.entries);
+}
