@@ -182,8 +182,10 @@ pub struct Others {
     pub users: Vec<String>,
     /// The claims of this name that were seen.
     pub attempts: Vec<SeenAttempt>,
-    /// The watch shows the object as it was read, with this uid.
+    /// The watch shows the object as it was read, with this uid and in this version.
     pub is_current: bool,
+    /// The version that the watch shows, if that is a number.
+    pub version: Option<u64>,
     /// The watch shows this claim on it.
     pub claim: Option<Nonce>,
     /// The watch shows that it is being deleted.
@@ -543,6 +545,7 @@ impl Names {
             users: if sort == Sort::Service { self.users(own) } else { Vec::new() },
             attempts,
             is_current: true,
+            version: own.version,
             claim: own.claim.as_ref().map(|(nonce, ..)| nonce.clone()),
             is_deleting: own.is_deleting,
         }

@@ -316,3 +316,28 @@ fn a_former_endpoint_that_is_declared_again_comes_first_in_the_status() {
     o.object.entries.clone_from(&shown.entries);
     assert_eq!(report(&o, &decide(&o)).entries, shown.entries);
 }
+
+#[test]
+fn an_edit_between_a_claimed_delete_and_its_request_is_heeded() {
+    // A deleted object is to retain its endpoint.
+    let (mut world, endpoint) = registered();
+    world.api.delete(&endpoint);
+    let mut running = world.begin_to(A, &endpoint, "catch up");
+    world.api.edit(&endpoint, |object| object.spec.rules.deletion = Some(Deletion::Retain));
+    while world.step_late(&mut running) {}
+    world.rounds(A, &[&endpoint], 5, 10);
+    assert!(world.api.objects.is_empty());
+    assert!(world.atlas.has(&world.endpoint_life(1)));
+    // A living object declares again what it is about to remove.
+    let (mut world, endpoint) = registered();
+    world.declare(&endpoint, 2);
+    world.reconcile(A, &endpoint);
+    world.atlas.tick();
+    let mut running = world.begin_to(A, &endpoint, "catch up");
+    world.declare(&endpoint, 1);
+    let requests = world.atlas.requests;
+    while world.step_late(&mut running) {}
+    assert_eq!(world.atlas.requests, requests);
+    world.rounds(A, &[&endpoint], 10, 10);
+    assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
+}

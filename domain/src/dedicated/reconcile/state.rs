@@ -138,6 +138,9 @@ impl<R: DedicatedResource> ReconcileState<R> {
         let at = self.measured_at().unwrap_or(now);
         kept.memory.observe(&object, now);
         let seen = std::mem::take(&mut others.attempts);
+        // An edit that came after the claim is not decided on yet.
+        let versions = others.version.zip(self.object().version().number);
+        others.is_current &= versions.is_none_or(|(watched, read)| watched == read);
         let memory = kept.memory.snapshot(&object, seen, (at, now), self.last_write.clone());
         Observed {
             object,
