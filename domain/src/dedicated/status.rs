@@ -371,8 +371,8 @@ fn blocked_summary(blocked: &Blocked) -> Summary {
         ),
         Blocked::TooMany => stalled(
             Reason::Replacing,
-            "too many former endpoints are still registered, because none of those that replaced them became AVAILABLE; correct the \
-             endpoint in the spec",
+            "too many former endpoints are still registered, because none of those that replaced them became AVAILABLE; set spec.replace \
+             to 'BreakBeforeMake', declare an endpoint that is registered already, or delete this object",
         ),
     }
 }

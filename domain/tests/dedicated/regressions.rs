@@ -341,3 +341,17 @@ fn an_edit_between_a_claimed_delete_and_its_request_is_heeded() {
     world.rounds(A, &[&endpoint], 10, 10);
     assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
 }
+
+#[test]
+fn too_many_former_endpoints_have_a_way_out() {
+    let mut o = endpoint();
+    for number in 2..11 {
+        record(&mut o, of_endpoint(number), Provenance::Created);
+    }
+    show(&mut o, &(2..11).map(|number| (number, ConnectionStatus::Rejected)).collect::<Vec<_>>());
+    let message = ready_message(&o);
+    assert!(message.contains("BreakBeforeMake") && message.contains("delete this object"), "{message}");
+    // And it leads out.
+    o.spec.as_mut().unwrap().break_before_make = true;
+    assert!(matches!(decide(&o).step, Step::Claim(ClaimTarget::Delete(_))));
+}
