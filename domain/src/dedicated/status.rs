@@ -17,8 +17,11 @@ use super::decide::{is_usable, left_behind};
 use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step};
 use super::endpoint::{ConnectionStatus, RegisteredEndpoint};
 use super::life::{Entry, Life, Sort};
-use super::observed::{ConnectionStrings, Listing, Observed, Shown, Spec};
-use super::service::{EndpointService, ServiceStatus, ServiceTarget};
+use super::observed::{ConnectionStrings, Listing, Observed, ServiceRef, Shown, Spec, Subject};
+use super::service::{EndpointService, ServiceId, ServiceStatus, ServiceTarget};
+
+/// What to do about a word that this version does not know.
+const NEWER: &str = "look at it in Atlas, and use a newer version of the operator";
 
 /// What the status shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -433,8 +436,13 @@ fn service_summary(o: &Observed, service: &EndpointService) -> Summary {
         ServiceStatus::Failed => stalled(
             Reason::AtlasFailed,
             format!(
-                "Atlas failed to prepare endpoint service {id}: {}; delete this object, and create it again",
-                why.unwrap_or("no reason given")
+                "Atlas failed to prepare endpoint service {id}: {}; {}",
+                why.unwrap_or("no reason given"),
+                if may_delete(o, id) {
+                    "delete this object, and create it again"
+                } else {
+                    "delete the service in Atlas, because deleting this object would leave it there"
+                }
             ),
         ),
         ServiceStatus::Deleting => {
@@ -443,10 +451,16 @@ fn service_summary(o: &Observed, service: &EndpointService) -> Summary {
         ServiceStatus::Other(word) => working(
             Reason::UnknownStatus,
             format!(
-                "Atlas reports the status {word:?} for endpoint service {id}, which this version does not know"
+                "Atlas reports the status {word:?} for endpoint service {id}, which this version does not know; if it stays so, {NEWER}"
             ),
         ),
     }
+}
+
+/// Returns `true` if the service goes with the object.
+fn may_delete(o: &Observed, id: &ServiceId) -> bool {
+    let mut entries = o.object.entries.iter().filter(|entry| entry.life.service == *id);
+    entries.any(|entry| o.may_delete(entry))
 }
 
 /// Returns the name that users connect to.
@@ -492,7 +506,9 @@ fn endpoint_summary(o: &Observed, state: &EndpointState) -> Summary {
         }
         ConnectionStatus::Other(word) if !word.is_empty() => working(
             Reason::UnknownStatus,
-            format!("Atlas reports the status {word:?} for endpoint {id}, which this version does not know"),
+            format!(
+                "Atlas reports the status {word:?} for endpoint {id}, which this version does not know; if it stays so, {NEWER}"
+            ),
         ),
         status => match former.and_then(|former| former.life.endpoint.as_ref()) {
             Some(former) => working(
@@ -592,14 +608,20 @@ fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
         }
         Deleting::Rival(Some(older)) => waiting(
             Reason::Conflict,
-            format!("{older} is older, is being deleted too, and removes it; this object waits for that"),
+            format!(
+                "{older} is older, is being deleted too, and removes it; this object waits for that, or, {RETAIN}"
+            ),
         ),
         Deleting::Rival(None) => waiting(
             Reason::Deleting,
             "another object has requested a change of the same thing. No action needed: the object waits for its outcome",
         ),
         Deleting::Unreachable(why) => {
-            stalled(Reason::ServiceNotFound, format!("{why}; correct that, or, {RETAIN}"))
+            let reason = match &o.subject {
+                Subject::Endpoint { service: ServiceRef::NotAllowed(_), .. } => Reason::ServiceRefNotAllowed,
+                _ => Reason::ServiceNotFound,
+            };
+            stalled(reason, format!("{why}; correct that, or, {RETAIN}"))
         }
     }
 }
@@ -688,7 +710,6 @@ fn details(o: &Observed, state: &State, summary: &Summary) -> Vec<Condition> {
 
 /// Returns the service that the object declares or refers to, if the listing shows it.
 fn declared_service<'a>(o: &Observed, shown: &'a Shown) -> Option<&'a EndpointService> {
-    use super::observed::{ServiceRef, Subject};
     match &o.subject {
         Subject::Service(key) | Subject::Endpoint { service: ServiceRef::Key(key), .. } => {
             shown.service_of(key)

@@ -9,7 +9,8 @@ use domain::dedicated::decision::{Deleting, Doubt, State, Step};
 use domain::dedicated::endpoint::ConnectionStatus;
 use domain::dedicated::event;
 use domain::dedicated::life::{Life, Provenance, Sort};
-use domain::dedicated::observed::{AttemptOutcome, Deletion, Listing, Observed, Shown, Subject};
+use domain::dedicated::names::Rivalry;
+use domain::dedicated::observed::{AttemptOutcome, Deletion, Listing, Observed, ServiceRef, Shown, Subject};
 use domain::dedicated::service::ServiceStatus;
 use domain::dedicated::status::report;
 use domain::status::{ConditionType, Reason, ReportedCondition};
@@ -354,4 +355,51 @@ fn too_many_former_endpoints_have_a_way_out() {
     // And it leads out.
     o.spec.as_mut().unwrap().break_before_make = true;
     assert!(matches!(decide(&o).step, Step::Claim(ClaimTarget::Delete(_))));
+}
+
+#[test]
+fn a_deletion_that_may_not_use_its_service_any_more_says_so() {
+    let mut o = endpoint();
+    record(&mut o, of_endpoint(1), Provenance::Created);
+    o.object.is_deleting = true;
+    if let Subject::Endpoint { service, .. } = &mut o.subject {
+        *service = ServiceRef::NotAllowed("PrivateEndpointService team-b/s".to_owned());
+    }
+    let ready = report(&o, &decide(&o)).get(ConditionType::Ready).cloned().unwrap();
+    assert_eq!(ready.reason, Reason::ServiceRefNotAllowed);
+}
+
+#[test]
+fn a_deletion_that_waits_for_a_rival_names_retain() {
+    let mut o = endpoint();
+    record(&mut o, of_endpoint(1), Provenance::Created);
+    show(&mut o, &[(1, ConnectionStatus::Available)]);
+    o.object.is_deleting = true;
+    let older = Some(("PrivateEndpoint team-a/older".to_owned(), true));
+    rival(&mut o, of_endpoint(1), Rivalry { older, ..Rivalry::default() });
+    assert!(ready_message(&o).contains("'Retain'"));
+}
+
+#[test]
+fn a_failed_service_is_deleted_where_that_is_possible() {
+    let cases =
+        [(Provenance::Created, "delete this object"), (Provenance::Adopted, "delete the service in Atlas")];
+    for (provenance, way) in cases {
+        let mut o = service();
+        record(&mut o, of_service(1), provenance);
+        show_service(&mut o, ServiceStatus::Failed);
+        assert!(ready_message(&o).contains(way));
+    }
+}
+
+#[test]
+fn a_status_that_is_not_known_has_a_next_step() {
+    let mut o = service();
+    record(&mut o, of_service(1), Provenance::Created);
+    show_service(&mut o, ServiceStatus::from("PAUSED"));
+    assert!(ready_message(&o).contains("newer version"));
+    let mut o = endpoint();
+    record(&mut o, of_endpoint(1), Provenance::Created);
+    show(&mut o, &[(1, ConnectionStatus::from("PAUSED"))]);
+    assert!(ready_message(&o).contains("newer version"));
 }
