@@ -207,7 +207,7 @@ pub struct Shown {
 }
 
 /// Private connection strings of a cluster behind one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionStrings {
     /// `MONGOD` or `MONGOS`; empty where Atlas sent none.
     pub kind: String,

@@ -217,7 +217,12 @@ fn strings(
     let is_available = endpoint.is_some_and(|endpoint| endpoint.status == ConnectionStatus::Available);
     let read = |name: &ClusterName| match shown.clusters.get(name) {
         _ if !is_available => Some(Vec::new()),
-        Some(Ok(strings)) => Some(strings.clone().unwrap_or_default()),
+        Some(Ok(strings)) => {
+            // Another order in Atlas is no change.
+            let mut strings = strings.clone().unwrap_or_default();
+            strings.sort();
+            Some(strings)
+        }
         Some(Err(_)) | None => None,
     };
     clusters.iter().map(|name| (name.clone(), read(name))).collect()

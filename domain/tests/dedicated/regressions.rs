@@ -10,7 +10,9 @@ use domain::dedicated::endpoint::ConnectionStatus;
 use domain::dedicated::event;
 use domain::dedicated::life::{Life, Provenance, Sort};
 use domain::dedicated::names::Rivalry;
-use domain::dedicated::observed::{AttemptOutcome, Deletion, Listing, Observed, ServiceRef, Shown, Subject};
+use domain::dedicated::observed::{
+    AttemptOutcome, ConnectionStrings, Deletion, Listing, Observed, ServiceRef, Shown, Subject,
+};
 use domain::dedicated::service::ServiceStatus;
 use domain::dedicated::status::report;
 use domain::status::{ConditionType, Reason, ReportedCondition};
@@ -402,4 +404,25 @@ fn a_status_that_is_not_known_has_a_next_step() {
     record(&mut o, of_endpoint(1), Provenance::Created);
     show(&mut o, &[(1, ConnectionStatus::from("PAUSED"))]);
     assert!(ready_message(&o).contains("newer version"));
+}
+
+#[test]
+fn connection_strings_in_another_order_are_no_change() {
+    let mut o = endpoint();
+    record(&mut o, of_endpoint(1), Provenance::Created);
+    show(&mut o, &[(1, ConnectionStatus::Available)]);
+    let orders: ClusterName = "orders".parse().unwrap();
+    o.spec.as_mut().unwrap().clusters = vec![orders.clone()];
+    let of_kind = |kind: &str| ConnectionStrings {
+        kind: kind.to_owned(),
+        standard: None,
+        srv: Some("mongodb+srv://orders".to_owned()),
+        srv_shard_optimized: None,
+    };
+    let mut strings = vec![of_kind("MONGOD"), of_kind("MONGOS")];
+    shown(&mut o).clusters.insert(orders.clone(), Ok(Some(strings.clone())));
+    let before = report(&o, &decide(&o)).fields;
+    strings.reverse();
+    shown(&mut o).clusters.insert(orders, Ok(Some(strings)));
+    assert_eq!(report(&o, &decide(&o)).fields, before);
 }
