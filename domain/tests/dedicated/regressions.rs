@@ -426,3 +426,15 @@ fn connection_strings_in_another_order_are_no_change() {
     shown(&mut o).clusters.insert(orders, Ok(Some(strings)));
     assert_eq!(report(&o, &decide(&o)).fields, before);
 }
+
+#[test]
+fn what_is_gone_is_not_reported_ready_for_longer_than_the_interval() {
+    let (mut world, endpoint) = registered();
+    world.rounds(A, &[&endpoint], 2, 10);
+    world.atlas.remove_by_hand(&world.endpoint_life(1));
+    let since = world.now;
+    while world.object(&endpoint).ready() == AVAILABLE {
+        world.live(A, 1, 1);
+        assert!(world.now < since + Duration::from_secs(605));
+    }
+}

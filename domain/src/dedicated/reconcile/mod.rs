@@ -23,7 +23,7 @@ use crate::reconcile::{
 };
 use crate::requeue::{EarlyEnd, Requeue};
 use crate::schedule::{Due, PollIntervals, ReconcileOutcome, Start};
-use crate::status::EventDraft;
+use crate::status::{ConditionType, EventDraft};
 
 use super::claim::ClaimTarget;
 use super::decision::{State, Step};
@@ -585,11 +585,15 @@ impl<R: DedicatedResource> Reconcile<R> {
             let is_new = around.kept.warned.is_new(failure.as_ref().map(|(_, message)| message));
             self.notes.extend(failure.filter(|_| is_new).map(|(reason, text)| Note::Warning(reason, text)));
         }
+        let interval = self.object().interval();
+        let is_ready = report.get(ConditionType::Ready).is_some_and(|ready| ready.status);
+        let gap = self.settings.times.confirm_gap;
         let pace = PollIntervals {
             // A service and its endpoint change one after the other, in two phases.
             poll_min: self.settings.poll_min / 2,
             poll_max: self.settings.poll_max,
-            interval: self.object().interval(),
+            // A loss is confirmed one gap after it is noticed: what is gone is not reported ready for longer than the interval.
+            interval: if is_ready { interval.saturating_sub(gap).max(gap.min(interval)) } else { interval },
         };
         let outcome = ReconcileOutcome {
             object: self.object().version(),
