@@ -67,8 +67,10 @@ type RequestReconcile = dyn Fn(Sort, &ObjectName, Option<SinceBoot>) + Send + Sy
 pub(super) struct Links {
     /// Requests a reconcile of an object because of another: a change that a listing sent then shows, or one that changes its status only.
     pub(super) request: Box<RequestReconcile>,
-    /// Returns `true` once the watches have shown all services.
-    pub(super) knows_services: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Returns `true` once the watches have shown all objects of a kind, but for those of namespaces that are refused.
+    pub(super) are_known: Box<dyn Fn(Sort) -> bool + Send + Sync>,
+    /// Waits until all of both kinds are known.
+    pub(super) until_known: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
     /// Lists the objects of a kind.
     pub(super) list: Box<dyn Fn(Sort) -> Arc<ListObjects> + Send + Sync>,
 }

@@ -19,6 +19,7 @@ use domain::reconcile::ListRequest;
 use domain::reconcile::tracked::ReadResource;
 
 use crate::clock::Boottime;
+use crate::runtime::api_server::ApiError;
 use crate::runtime::atlas_access::Access;
 use crate::runtime::executor::{KindReconcile, ListResult};
 
@@ -172,8 +173,10 @@ async fn list_others<K: DedicatedKind>(reconcile: &DedicatedReconcile<K>) -> boo
         lists.extend(scopes.iter().map(|scope| (Sort::Endpoint, scope.clone())));
     }
     for (sort, scope) in lists {
-        if (links.list)(sort)(scope).await.is_err() {
-            return false;
+        match (links.list)(sort)(scope).await {
+            // A namespace without the kind, or without the right to list it, is as one that is not watched.
+            Ok(()) | Err(ApiError::NotFound | ApiError::KindNotInstalled | ApiError::Forbidden(_)) => {}
+            Err(_) => return false,
         }
     }
     true

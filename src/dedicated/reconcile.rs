@@ -44,6 +44,9 @@ use super::read_object::ReadObject;
 use super::running::DedicatedReconcile;
 use super::{observe, perform, status_patch};
 
+/// How long a reconcile waits for the first listings of both kinds.
+const FIRST_LISTINGS: Duration = Duration::from_secs(15);
+
 /// Reconciles one object, last enqueued at `enqueued_at`.
 ///
 /// Returns the requeue delay, or `None` if only an event triggers the next reconcile.
@@ -53,11 +56,20 @@ pub(super) async fn reconcile<K: DedicatedKind>(
     ctx: Arc<Context<K>>,
 ) -> Option<Duration> {
     let identity = Arc::new(Identity::new(&*object, &ctx.shared.cluster_id));
+    until_known(&ctx).await;
     let (metrics, span) = (ctx.shared.options.metrics.clone(), executor::span(&identity));
     let (states, token) = (Arc::clone(&ctx.objects.states), identity.token.clone());
     let begin = move || DedicatedReconcile::begin(object, enqueued_at, identity, ctx);
     let on_panic = || states.with(&token, |entry| entry.kept.schedule.failed(jitter()));
     executor::execute(begin, metrics, span, on_panic).await
+}
+
+/// Waits for the first listings of both kinds, for a while: what an object may do depends on those that it does not know yet.
+async fn until_known<K: DedicatedKind>(ctx: &Context<K>) {
+    let Some(links) = ctx.common.links() else { return };
+    let mut known = std::pin::pin!(tokio::time::timeout(FIRST_LISTINGS, (links.until_known)()));
+    // What follows decides with what is known, or does not start.
+    let _ = ctx.shared.work.unless_stopped(known.as_mut()).await;
 }
 
 impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
@@ -125,6 +137,7 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
         let object = self.resource();
         let (service, id) = match object.declares() {
             Declares::Nothing => return Resolution::Found(Subject::Nothing(K::SORT)),
+            Declares::Service(_) if self.may_have_unknown_users() => return Resolution::NotRead,
             Declares::Service(key) => return Resolution::Found(Subject::Service(key)),
             Declares::Endpoint(service, id) => (service, id),
         };

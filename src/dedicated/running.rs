@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::dedicated::life::Sort;
 use domain::dedicated::names::{Declares, ServiceName};
 use domain::dedicated::observed::ServiceRef;
 use domain::dedicated::reconcile::Reconcile;
@@ -58,13 +59,20 @@ impl<K: DedicatedKind> DedicatedReconcile<K> {
         let described = format!("PrivateEndpointService {}/{}", object.namespace, object.name);
         let offer = self.ctx.common.names().offer(object).cloned();
         let Some(offer) = offer else {
-            let is_known = self.ctx.common.links().is_some_and(|links| (links.knows_services)());
+            let is_known = self.ctx.common.links().is_some_and(|links| (links.are_known)(Sort::Service));
             return is_known.then_some(ServiceRef::Missing { object: described, known: None });
         };
         if !offer.allows(object, &self.identity.namespace) {
             return Some(ServiceRef::NotAllowed(described));
         }
         Some(ServiceRef::Object { object: described, key: offer.key, recorded: offer.recorded })
+    }
+
+    /// Returns `true` if this is a service that is being deleted, while endpoints that use it may not be known yet.
+    pub(super) fn may_have_unknown_users(&self) -> bool {
+        K::SORT == Sort::Service
+            && self.machine.object().object.meta().deletion_timestamp.is_some()
+            && !self.ctx.common.links().is_some_and(|links| (links.are_known)(Sort::Endpoint))
     }
 
     /// Returns whose credentials the object uses now, if that is known.

@@ -34,13 +34,26 @@ fn links<Service: DedicatedKind, Endpoint: DedicatedKind>(
     endpoints: &Arc<Context<Endpoint>>,
 ) -> Links {
     let of_both = || (Arc::clone(services), Arc::clone(endpoints));
-    let (requested, listed, known) = (of_both(), of_both(), Arc::clone(services));
+    let (requested, listed, known, awaited) = (of_both(), of_both(), of_both(), of_both());
     Links {
         request: Box::new(move |sort, object, listed_at| match sort {
             Sort::Service => requested.0.request(object, listed_at),
             Sort::Endpoint => requested.1.request(object, listed_at),
         }),
-        knows_services: Box::new(move || known.objects.directory.index().is_complete()),
+        are_known: Box::new(move |sort| match sort {
+            Sort::Service => known.0.objects.directory.index().is_answered(),
+            Sort::Endpoint => known.1.objects.directory.index().is_answered(),
+        }),
+        until_known: Box::new(move || {
+            let (services, endpoints) = awaited.clone();
+            async move {
+                futures::join!(
+                    services.objects.directory.until_answered(),
+                    endpoints.objects.directory.until_answered()
+                );
+            }
+            .boxed()
+        }),
         list: Box::new(move |sort| {
             let (services, endpoints) = listed.clone();
             Arc::new(move |scope| match sort {

@@ -8,9 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::token::Token;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
+use tokio::sync::Notify;
 
 /// The index.
-pub(crate) struct Directory<Details>(Mutex<DirectoryIndex<Details>>);
+pub(crate) struct Directory<Details> {
+    index: Mutex<DirectoryIndex<Details>>,
+    /// Notified when the last watch was answered.
+    answered: Notify,
+}
 
 /// The content of the index, under its lock.
 pub(crate) struct DirectoryIndex<Details> {
@@ -18,6 +23,8 @@ pub(crate) struct DirectoryIndex<Details> {
     pub(crate) objects: HashMap<Token, DirectoryEntry<Details>>,
     /// Number of watches whose first listing is not complete.
     unlisted: usize,
+    /// Number of those that have not been refused either: the kind, or the right to list it, may be missing in a namespace for ever.
+    unanswered: usize,
 }
 
 /// One object.
@@ -33,7 +40,8 @@ pub(crate) struct DirectoryEntry<Details> {
 impl<Details: Default> Directory<Details> {
     /// Creates the index for the objects of this many watches.
     pub(crate) fn new(watches: usize) -> Self {
-        Self(Mutex::new(DirectoryIndex { objects: HashMap::new(), unlisted: watches }))
+        let index = DirectoryIndex { objects: HashMap::new(), unlisted: watches, unanswered: watches };
+        Self { index: Mutex::new(index), answered: Notify::new() }
     }
 
     /// Records an object from the watch. Returns `true` if the watch did not show it before.
@@ -72,6 +80,28 @@ impl<Details> Directory<Details> {
         index.is_complete()
     }
 
+    /// Records that the first listing of a watch is complete, or was refused.
+    pub(crate) fn answered(&self) {
+        let mut index = self.index();
+        index.unanswered = index.unanswered.saturating_sub(1);
+        if index.is_answered() {
+            self.answered.notify_waiters();
+        }
+    }
+
+    /// Waits until the first listing of every watch is complete, or was refused.
+    pub(crate) async fn until_answered(&self) {
+        loop {
+            // Registered before the index is read, so that no change in between is missed.
+            let mut answered = std::pin::pin!(self.answered.notified());
+            answered.as_mut().enable();
+            if self.index().is_answered() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
     /// Returns `true` if no watch has shown the object, or it is known to be deleted.
     pub(crate) fn is_unknown(&self, token: &Token) -> bool {
         let index = self.index();
@@ -81,7 +111,7 @@ impl<Details> Directory<Details> {
     /// Locks the index.
     pub(crate) fn index(&self) -> MutexGuard<'_, DirectoryIndex<Details>> {
         // A panic under the lock leaves at worst one object that is missing from the index.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,6 +119,11 @@ impl<Details> DirectoryIndex<Details> {
     /// Returns `true` once every watch has listed.
     pub(crate) fn is_complete(&self) -> bool {
         self.unlisted == 0
+    }
+
+    /// Returns `true` once every watch has listed, or was refused.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.unanswered == 0
     }
 
     /// Removes an object that has left the watch. One that may still exist is only marked: it stays until it is known to be deleted.

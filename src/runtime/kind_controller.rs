@@ -80,8 +80,18 @@ async fn control<K: Kind, Done>(
         config = config.labels(selector);
     }
     let (store, writer) = reflector::store();
-    let (observer, mut listed) = (Arc::clone(&objects), false);
+    let (observer, answering) = (Arc::clone(&objects), Arc::clone(&objects));
+    let (mut listed, mut answered) = (false, false);
     let events = events(api, config)
+        .inspect(move |event| {
+            let is_answer = match event {
+                Ok(event) => matches!(event, Event::InitDone),
+                Err(error) => is_refused(error),
+            };
+            if is_answer && !std::mem::replace(&mut answered, true) {
+                answering.directory.answered();
+            }
+        })
         .inspect(move |event| match event {
             Ok(Event::InitDone) => {
                 if !std::mem::replace(&mut listed, true) && observer.directory.listed() {
@@ -109,6 +119,13 @@ async fn control<K: Kind, Done>(
     let admission = Arc::clone(&objects.admission);
     let on_left = OnLeft { report, remove };
     controller::run(events, requested, writer, admission, reconcile, on_left, &shared.work).await;
+}
+
+/// Returns `true` if the first listing was refused: the namespace has no such kind, or the operator no right to list it there. Whoever
+/// waits for the objects of all namespaces waits no longer for this one.
+fn is_refused(error: &watcher::Error) -> bool {
+    let watcher::Error::InitialListFailed(kube::Error::Api(status)) = error else { return false };
+    matches!(status.code, 403 | 404)
 }
 
 /// Records the object of a watch event.

@@ -11,6 +11,7 @@
 mod bad_input;
 mod budget;
 mod failures;
+mod first_listings;
 mod in_flight;
 mod kills;
 mod lifecycle;

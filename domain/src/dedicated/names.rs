@@ -21,6 +21,9 @@ use super::service::{ServiceId, ServiceKey};
 /// How often the claims that no longer matter are dropped.
 const PRUNE: Duration = Duration::from_mins(1);
 
+/// How often it is looked whether the references of other objects are resolved.
+const UNRESOLVED: Duration = Duration::from_secs(2);
+
 /// The maximum number of objects that a message names.
 const MAX_NAMED: usize = 5;
 
@@ -142,6 +145,8 @@ struct IndexedObjects {
 pub struct Names {
     services: IndexedObjects,
     endpoints: IndexedObjects,
+    /// The endpoint objects whose reference was resolved, to an id or to none, by token and uid.
+    resolved: HashMap<Token, String>,
     /// The uids of the objects that were removed not long ago.
     removed: HashMap<String, SinceBoot>,
     pruned: SinceBoot,
@@ -152,7 +157,8 @@ pub struct Names {
 pub struct Rivalry {
     /// An older object that names it, described, and whether that is being deleted.
     pub older: Option<(String, bool)>,
-    /// How long a request that another object has claimed may still take effect.
+    /// How long a request that another object has claimed may still take effect, or when to look whether another object, whose reference
+    /// is not resolved yet, names it.
     pub busy: Option<Duration>,
     /// A living object whose spec names it, described.
     pub heir: Option<String>,
@@ -412,9 +418,10 @@ impl Names {
         !self.removed.contains_key(&names.uid) && self.record(sort, token, names, now)
     }
 
-    /// Records the id that the reference of an endpoint resolves to.
+    /// Records the id that the reference of an endpoint resolves to; `None` if it leads nowhere.
     pub fn resolved(&mut self, token: &Token, resolved: Option<&CloudEndpointId>, now: SinceBoot) {
         let Some(mut names) = self.endpoints.all.get(token).cloned() else { return };
+        self.resolved.insert(token.clone(), names.uid.clone());
         if let Declares::Endpoint(_, id) = &mut names.declares
             && id.as_ref() != resolved
         {
@@ -427,6 +434,9 @@ impl Names {
     /// [`Names::affected`].
     pub fn remove(&mut self, sort: Sort, token: &Token, now: SinceBoot) -> Vec<(Sort, ObjectName)> {
         let affected = self.affected(sort, token);
+        if sort == Sort::Endpoint {
+            self.resolved.remove(token);
+        }
         if let Some(removed) = self.of_mut(sort).unlink(token) {
             self.removed.insert(removed.uid, now);
         }
@@ -620,9 +630,28 @@ impl Names {
         let heir = others().find(|names| !names.is_deleting && declares(names));
         Rivalry {
             older: older.map(|names| (names.described(sort), true)),
-            busy: objects.busy(&key, (token, own), (times, now)),
+            busy: objects
+                .busy(&key, (token, own), (times, now))
+                .or_else(|| life.endpoint.as_ref().and_then(|_| self.unresolved(token, own))),
             heir: heir.map(|names| names.described(sort)),
         }
+    }
+
+    /// Returns when to look again, if a living object at the same service may name any endpoint: its reference was not resolved since it
+    /// is known.
+    fn unresolved(&self, token: &Token, own: &ObjectNames) -> Option<Duration> {
+        let key = IndexKey::Service(self.service_key(own)?);
+        let by_object =
+            self.services.found(&key).map(|(_, service)| IndexKey::Object(service.object.clone()));
+        let keys: Vec<_> = by_object.chain([key.clone()]).collect();
+        let mut others = keys.iter().flat_map(|key| self.endpoints.found(key));
+        let is_unresolved = |(other, names): (&Token, &ObjectNames)| {
+            *other != *token
+                && !names.is_deleting
+                && matches!(names.declares, Declares::Endpoint(_, None))
+                && self.resolved.get(other) != Some(&names.uid)
+        };
+        others.any(is_unresolved).then_some(UNRESOLVED)
     }
 
     /// Returns the endpoints that refer to the service of this object or name it.

@@ -13,6 +13,7 @@ mod holes;
 mod liveness;
 mod objects;
 mod properties;
+mod references;
 mod regressions;
 #[allow(clippy::too_many_lines, reason = "a table is as long as it has rows")]
 mod tables;

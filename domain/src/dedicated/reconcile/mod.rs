@@ -289,7 +289,8 @@ impl<R: DedicatedResource> Reconcile<R> {
                 }
             }
             (Awaiting::CatchingUp, I::CaughtUp(false)) => {
-                self.end(End::Changed("the watches did not show the claim in time"), around)
+                let why = "what other objects claim could not be read in time".to_owned();
+                self.end(End::ApiServer(ApiFailure::Unknown(why)), around)
             }
             (Awaiting::Sending(nonce, target), I::Called(response, _)) => {
                 self.called(&nonce, &target, response, around)
