@@ -172,6 +172,13 @@ impl Common {
         self.request_all(sort, token, &affected);
     }
 
+    /// Removes the object with this uid, which is gone, unless its watch shows one of its name again.
+    pub(super) fn remove_unwatched(&self, sort: Sort, token: &Token, uid: &str) {
+        let affected = self.names().remove_unwatched(sort, token, uid, Boottime::now().since_boot());
+        self.watched.notify_waiters();
+        self.request_all(sort, token, &affected);
+    }
+
     fn request_all(&self, sort: Sort, token: &Token, affected: &[(Sort, ObjectName)]) {
         let Some(links) = self.links() else { return };
         // An endpoint accepts the listing that its service was recorded from.
@@ -221,7 +228,7 @@ impl<K: DedicatedKind> Context<K> {
         self.common.record(K::SORT, &identity.token, names, Names::record);
     }
 
-    /// Records an object that a list shows.
+    /// Records an object that a read or a list shows.
     pub(super) fn record_listed(&self, object: &K, identity: &Identity) {
         let names = kind::names(object, identity, &self.shared.cluster_id);
         self.common.record(K::SORT, &identity.token, names, Names::record_listed);
@@ -233,7 +240,9 @@ impl<K: DedicatedKind> Context<K> {
         self.references.remove(token);
         self.objects.directory.index().remove(token, may_exist);
         self.known_credentials().remove(token);
-        if !may_exist {
+        if may_exist {
+            self.common.names().left(K::SORT, token);
+        } else {
             self.common.remove(K::SORT, token);
         }
     }

@@ -1,8 +1,10 @@
 //! Runs both kinds: creates what their reconciles share, and has their objects watched and reconciled. It decides nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use domain::dedicated::life::Sort;
+use domain::dedicated::names::ObjectName;
 use domain::reconcile::ReconcileSettings;
 use domain::token::Token;
 use futures::FutureExt;
@@ -16,6 +18,7 @@ use crate::runtime::shared::SharedParts;
 use super::context::{Common, Context, Links};
 use super::kind::DedicatedKind;
 use super::reconcile::reconcile;
+use super::unwatched;
 
 /// Runs until the work ends, then until each request that was sent has ended and is recorded. Once it runs, no fault stops it.
 pub(crate) async fn run<Service: DedicatedKind, Endpoint: DedicatedKind>(
@@ -64,10 +67,21 @@ fn links<Service: DedicatedKind, Endpoint: DedicatedKind>(
     }
 }
 
-/// Lists the objects of a namespace (`None`: of all), and records what they name.
+/// Lists the objects of a namespace (`None`: of all), and records what they name. Those that an earlier list has shown, and this one does
+/// not, are read: no watch shows that they are gone.
 async fn record_all<K: DedicatedKind>(ctx: Arc<Context<K>>, scope: Option<String>) -> Result<(), ApiError> {
-    let record = |object: &K| ctx.record_listed(object, &Identity::new(object, &ctx.shared.cluster_id));
-    ctx.shared.api_server.each::<K>(scope.as_deref(), record).await
+    let mut unseen: HashSet<_> = ctx.common.names().unwatched(K::SORT).into_iter().collect();
+    unseen.retain(|object| scope.as_ref().is_none_or(|scope| *scope == object.namespace));
+    let record = |object: &K| {
+        let identity = Identity::new(object, &ctx.shared.cluster_id);
+        ctx.record_listed(object, &identity);
+        unseen.remove(&ObjectName { namespace: identity.namespace, name: identity.name });
+    };
+    ctx.shared.api_server.each::<K>(scope.as_deref(), record).await?;
+    if !unseen.is_empty() {
+        tokio::spawn(unwatched::read_all(ctx, unseen.into_iter().collect()));
+    }
+    Ok(())
 }
 
 /// Watches and reconciles the objects of one kind.
@@ -75,9 +89,17 @@ async fn control<K: DedicatedKind>(ctx: Arc<Context<K>>) {
     let (recording, removing) = (Arc::clone(&ctx), Arc::clone(&ctx));
     let hooks = Hooks {
         watched: move |object: &K, identity: &Identity, _is_new| recording.record_watched(object, identity),
-        left: |namespace: &str, token: &Token, may_exist| removing.remove(namespace, token, may_exist),
+        left: |namespace: &str, token: &Token, may_exist| {
+            let object = removing.common.names().get(K::SORT, token).map(|names| names.object.clone());
+            removing.remove(namespace, token, may_exist);
+            if let Some(object) = object.filter(|_| may_exist) {
+                tokio::spawn(unwatched::read_all(Arc::clone(&removing), vec![object]));
+            }
+        },
         reconcile: |object, requested_at: Boottime| reconcile(object, requested_at, Arc::clone(&ctx)),
     };
+    let following = tokio::spawn(unwatched::follow(Arc::clone(&ctx)));
     kind_controller::run(&ctx.objects, hooks).await;
+    following.abort();
     ctx.references.end();
 }

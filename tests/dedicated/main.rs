@@ -22,6 +22,7 @@ mod others;
 mod recovery;
 mod references;
 mod rivals;
+mod selector;
 mod two_operators;
 
 /// The VPC endpoint of most tests.

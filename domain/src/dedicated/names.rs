@@ -4,7 +4,7 @@
 //! Two objects may name one service or one endpoint, and Atlas cannot say whose it is. This index never decides: it says who else is
 //! there. A claim that was seen stays until its request can no longer take effect, whatever becomes of its object.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::bounded_map::BoundedMap;
@@ -134,6 +134,8 @@ struct SeenClaim {
 #[derive(Default)]
 struct IndexedObjects {
     all: HashMap<Token, ObjectNames>,
+    /// Those of them that no watch shows: they have left it, or only a list has shown them.
+    unwatched: HashSet<Token>,
     by_key: HashMap<IndexKey, BTreeSet<Token>>,
     claims: BoundedMap<Nonce, SeenClaim>,
     claims_by_key: HashMap<IndexKey, BTreeSet<Nonce>>,
@@ -302,6 +304,12 @@ impl IndexedObjects {
         Some(names)
     }
 
+    /// Removes an object that is gone, its claims excepted. Returns its uid.
+    fn remove(&mut self, token: &Token) -> Option<String> {
+        self.unwatched.remove(token);
+        Some(self.unlink(token)?.uid)
+    }
+
     fn keep_claim(&mut self, nonce: &Nonce, seen: SeenClaim) {
         if let Some(key) = &seen.writes {
             self.claims_by_key.entry(key.clone()).or_default().insert(nonce.clone());
@@ -399,9 +407,14 @@ impl Names {
         }
     }
 
-    /// Records an object as a watch, a list or a write shows it, unless a newer version of it is known. An id that was declared from a
-    /// resolved reference stays until another is.
-    pub fn record(&mut self, sort: Sort, token: &Token, mut names: ObjectNames, now: SinceBoot) -> bool {
+    /// Records an object as its watch shows it, unless a newer version of it is known. An id that was declared from a resolved reference
+    /// stays until another is.
+    pub fn record(&mut self, sort: Sort, token: &Token, names: ObjectNames, now: SinceBoot) -> bool {
+        self.of_mut(sort).unwatched.remove(token);
+        self.insert(sort, token, names, now)
+    }
+
+    fn insert(&mut self, sort: Sort, token: &Token, mut names: ObjectNames, now: SinceBoot) -> bool {
         let objects = self.of_mut(sort);
         if let (Declares::Endpoint(_, id @ None), Some(known)) = (&mut names.declares, objects.all.get(token))
             && let Declares::Endpoint(_, resolved) = &known.declares
@@ -412,10 +425,48 @@ impl Names {
         objects.insert(token, names, now)
     }
 
-    /// Records an object as a list shows it, as [`Names::record`]. One that a watch has shown to be gone while the list travelled stays
+    /// Records an object as a read or a list shows it, as [`Names::record`]. One that was shown to be gone while the list travelled stays
     /// gone.
     pub fn record_listed(&mut self, sort: Sort, token: &Token, names: ObjectNames, now: SinceBoot) -> bool {
-        !self.removed.contains_key(&names.uid) && self.record(sort, token, names, now)
+        if self.removed.contains_key(&names.uid) {
+            return false;
+        }
+        let objects = self.of_mut(sort);
+        if !objects.all.contains_key(token) {
+            objects.unwatched.insert(token.clone());
+        }
+        self.insert(sort, token, names, now)
+    }
+
+    /// Records that an object has left its watch, and may still exist: it names what it names until it is known to be gone.
+    pub fn left(&mut self, sort: Sort, token: &Token) {
+        let objects = self.of_mut(sort);
+        if objects.all.contains_key(token) {
+            objects.unwatched.insert(token.clone());
+        }
+    }
+
+    /// Returns the objects that no watch shows, so that nothing but a read shows their end.
+    #[must_use]
+    pub fn unwatched(&self, sort: Sort) -> Vec<ObjectName> {
+        let objects = self.of(sort);
+        objects.unwatched.iter().filter_map(|token| Some(objects.all.get(token)?.object.clone())).collect()
+    }
+
+    /// Returns those of [`Names::unwatched`] that name what an object names that a watch shows: its decisions may depend on them.
+    #[must_use]
+    pub fn followed(&self, sort: Sort) -> Vec<ObjectName> {
+        let objects = self.of(sort);
+        let names = objects.unwatched.iter().filter_map(|token| objects.all.get(token));
+        let matters = |names: &&ObjectNames| {
+            let keys = names.keys();
+            let mut both = [&self.services, &self.endpoints].into_iter();
+            both.any(|others| {
+                let mut found = keys.iter().flat_map(|key| others.found(key));
+                found.any(|(token, _)| !others.unwatched.contains(token))
+            })
+        };
+        names.filter(matters).map(|names| names.object.clone()).collect()
     }
 
     /// Records the id that the reference of an endpoint resolves to; `None` if it leads nowhere.
@@ -437,10 +488,23 @@ impl Names {
         if sort == Sort::Endpoint {
             self.resolved.remove(token);
         }
-        if let Some(removed) = self.of_mut(sort).unlink(token) {
-            self.removed.insert(removed.uid, now);
+        if let Some(uid) = self.of_mut(sort).remove(token) {
+            self.removed.insert(uid, now);
         }
         affected
+    }
+
+    /// Removes the object with this uid as [`Names::remove`], unless a watch shows an object of its name.
+    pub fn remove_unwatched(
+        &mut self,
+        sort: Sort,
+        token: &Token,
+        uid: &str,
+        now: SinceBoot,
+    ) -> Vec<(Sort, ObjectName)> {
+        let objects = self.of(sort);
+        let is_it = objects.all.get(token).is_some_and(|names| names.uid == uid);
+        if is_it && objects.unwatched.contains(token) { self.remove(sort, token, now) } else { Vec::new() }
     }
 
     /// Drops the claims that no longer matter, once in a while.
@@ -648,6 +712,8 @@ impl Names {
         let is_unresolved = |(other, names): (&Token, &ObjectNames)| {
             *other != *token
                 && !names.is_deleting
+                // No reference of those that no watch shows is resolved.
+                && !self.endpoints.unwatched.contains(other)
                 && matches!(names.declares, Declares::Endpoint(_, None))
                 && self.resolved.get(other) != Some(&names.uid)
         };

@@ -17,5 +17,6 @@ mod references;
 mod regressions;
 #[allow(clippy::too_many_lines, reason = "a table is as long as it has rows")]
 mod tables;
+mod unwatched;
 mod walks;
 mod world;

@@ -215,6 +215,12 @@ impl KindApi {
         self.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
+    /// Sets labels; `null` removes one.
+    pub async fn label(&self, name: &str, labels: Value) {
+        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
+        self.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
     /// Requests a reconcile of the object, and waits until it is done.
     pub async fn reconcile(&self, name: &str, word: &str) -> Value {
         self.annotate(name, json!({"reconcile.fluxcd.io/requestedAt": word})).await;
