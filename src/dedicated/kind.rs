@@ -17,6 +17,7 @@ use domain::schedule::Schedule;
 use domain::token::ClusterId;
 use kube::core::object::HasStatus;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::runtime::identity::Identity;
 use crate::runtime::kind::Kind;
@@ -34,6 +35,11 @@ pub(crate) trait DedicatedKind:
 
     /// The fields of the status that record an entry: a record is guarded by their values.
     const RECORDED: &'static [&'static str];
+
+    /// Returns the value of one of [`Self::RECORDED`] as it is stored, if its type does not preserve that.
+    fn stored(&self, _field: &str) -> Option<&Value> {
+        None
+    }
 
     /// Returns what the status records: each life, its provenance, and the uid of the object that recorded it.
     fn records(&self) -> Vec<(Life, Option<&str>, Option<&str>)>;

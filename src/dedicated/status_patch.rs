@@ -51,7 +51,8 @@ fn fields(status: &impl serde::Serialize) -> Map<String, Value> {
 
 /// Returns the tests that make a record fail unless uid, claim and entries are unchanged since the read.
 ///
-/// Anything else about the object may change meanwhile: a label edit must not lose an entry.
+/// Anything else about the object may change meanwhile: a label edit must not lose an entry. A test repeats what is stored, which may
+/// have been written in other words than ours: an empty list is another value than an absent one.
 pub(super) fn record_guards<K: DedicatedKind>(object: &K) -> Vec<Value> {
     let meta = object.meta();
     let claim = match &meta.annotations {
@@ -63,9 +64,10 @@ pub(super) fn record_guards<K: DedicatedKind>(object: &K) -> Vec<Value> {
         }
     };
     let recorded = object.status().map(fields).unwrap_or_default();
-    let entries = K::RECORDED
-        .iter()
-        .map(|name| json!({"op": "test", "path": format!("/status/{name}"), "value": recorded.get(*name)}));
+    let entries = K::RECORDED.iter().map(|name| {
+        let value = object.stored(name).or_else(|| recorded.get(*name));
+        json!({"op": "test", "path": format!("/status/{name}"), "value": value})
+    });
     [json!({"op": "test", "path": "/metadata/uid", "value": meta.uid}), claim]
         .into_iter()
         .chain(entries)

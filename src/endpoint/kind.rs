@@ -10,11 +10,13 @@ use domain::dedicated::observed::{ConnectionStrings, Spec};
 use domain::dedicated::service::Provider;
 use domain::dedicated::status::{Fields, Report};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
 
 use super::crd::{
     ClusterConnectionStrings, PrivateEndpoint, PrivateEndpointSpec, PrivateEndpointStatus, ReplacementOrder,
     SupersededEndpoint,
 };
+
 use crate::dedicated::kind::{
     DedicatedKind, adoption, deletion, duration, interval, service_key, supported, without_output,
 };
@@ -106,6 +108,10 @@ impl DedicatedKind for PrivateEndpoint {
     const SORT: Sort = Sort::Endpoint;
     const RECORDED: &'static [&'static str] =
         &["serviceId", "endpointId", "provenance", "recordedBy", "superseded"];
+
+    fn stored(&self, field: &str) -> Option<&Value> {
+        self.status.as_ref().filter(|_| field == "superseded")?.superseded.stored()
+    }
 
     fn records(&self) -> Vec<(Life, Option<&str>, Option<&str>)> {
         let Some(status) = &self.status else { return Vec::new() };

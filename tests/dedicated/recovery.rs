@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use test_support::dedicated::{DedicatedFixture, KindApi, assert_condition_of, is_condition};
 use testbed::Exchange;
 
-use super::VPC;
+use super::{NEXT_VPC, VPC};
 
 /// The object without what a forced reconcile changes.
 fn essence(mut object: Value) -> Value {
@@ -46,7 +46,7 @@ async fn objects_that_nobody_touches_are_not_written() {
     fixture.apply_both("main", "orders", VPC).await;
     let lists = || fixture.requests(Operation::ListServices).len();
     // A second object, which is polled all the time, keeps the listings of the project coming.
-    fixture.apply_endpoint("unknown", "main", super::NEXT_VPC, json!({})).await;
+    fixture.apply_endpoint("unknown", "main", NEXT_VPC, json!({})).await;
     fixture.endpoints.until_ready("unknown", "False", "Rejected").await;
     let after_its_id =
         |object: &Value| object["status"]["endpointIds"].as_array().is_some_and(|ids| ids.len() == 2);
@@ -94,6 +94,28 @@ async fn wiped_statuses_are_filled_again_and_prove_nothing_any_more() {
     fixture.services.delete_and_wait("main").await;
     assert!(fixture.services.until_event("main", "ServiceRetained").await.contains("Unproven"));
     assert_eq!(fixture.atlas_services().len(), 1);
+}
+
+#[tokio::test]
+async fn empty_values_that_others_stored_stop_neither_a_replacement_nor_a_deletion() {
+    let fixture = DedicatedFixture::new().await;
+    let _operator = fixture.operator();
+    fixture.apply_both("main", "orders", VPC).await;
+    fixture.endpoints.edit_status("orders", json!({"superseded": []})).await;
+    fixture.make_vpc_endpoint("main", NEXT_VPC).await;
+    fixture.endpoints.edit("orders", json!({"aws": {"id": NEXT_VPC}})).await;
+    let replaced = |object: &Value| {
+        object["status"]["endpointId"] == NEXT_VPC && is_condition(object, "Ready", "True", "Available")
+    };
+    fixture.endpoints.until("orders", "replaced", replaced).await;
+    fixture.until_atlas("the end of the former one", |fixture| fixture.atlas_endpoints().len() == 1).await;
+    let recorded = |object: &Value| object["status"]["superseded"].as_array().is_none_or(Vec::is_empty);
+    fixture.endpoints.until("orders", "rid of the former one", recorded).await;
+    for empty in [json!([]), json!([{"serviceId": "", "endpointId": ""}])] {
+        fixture.endpoints.edit_status("orders", json!({"superseded": empty})).await;
+    }
+    fixture.endpoints.delete_and_wait("orders").await;
+    assert_eq!(fixture.executed(Operation::DeleteEndpoint), 2);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ pub use spec::{
     AwsVpcEndpoint, AzurePrivateEndpoint, GcpEndpointGroup, GcpForwardingRule, PrivateEndpoint,
     PrivateEndpointSpec, ReplacementOrder, ServiceLookup, ServiceRef,
 };
-pub use status::{ClusterConnectionStrings, PrivateEndpointStatus, SupersededEndpoint};
+pub use status::{ClusterConnectionStrings, PrivateEndpointStatus, SupersededEndpoint, SupersededEndpoints};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 

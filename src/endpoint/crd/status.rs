@@ -6,10 +6,14 @@
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
+use std::ops::Deref;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::schema::{NEVER_OBSERVED, never_observed};
 
@@ -47,8 +51,9 @@ pub struct PrivateEndpointStatus {
     pub recorded_by: Option<String>,
 
     /// Endpoints that this object declared before, until they are deleted in Atlas or left there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub superseded: Vec<SupersededEndpoint>,
+    #[serde(default, skip_serializing_if = "SupersededEndpoints::is_empty")]
+    #[schemars(with = "Vec<SupersededEndpoint>")]
+    pub superseded: SupersededEndpoints,
 
     /// Private connection strings that lead through this endpoint, one entry for each of `clusters` that has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -83,13 +88,69 @@ impl Default for PrivateEndpointStatus {
             error_message: None,
             provenance: None,
             recorded_by: None,
-            superseded: Vec::new(),
+            superseded: SupersededEndpoints::default(),
             connection_strings: Vec::new(),
             settled_claim: None,
             observed_generation: NEVER_OBSERVED,
             last_handled_reconcile_at: None,
             conditions: Vec::new(),
         }
+    }
+}
+
+/// Endpoints that an object declared before. Several JSON texts mean the same list: an empty one may be absent, an empty id too.
+#[derive(Debug, Clone, Default)]
+pub struct SupersededEndpoints {
+    endpoints: Vec<SupersededEndpoint>,
+    /// What they were read from.
+    stored: Option<Value>,
+}
+
+impl SupersededEndpoints {
+    /// Returns `true` if there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    /// Returns the JSON that they were read from, if it was there.
+    #[must_use]
+    pub fn stored(&self) -> Option<&Value> {
+        self.stored.as_ref()
+    }
+}
+
+impl Deref for SupersededEndpoints {
+    type Target = [SupersededEndpoint];
+
+    fn deref(&self) -> &Self::Target {
+        &self.endpoints
+    }
+}
+
+impl FromIterator<SupersededEndpoint> for SupersededEndpoints {
+    fn from_iter<I: IntoIterator<Item = SupersededEndpoint>>(endpoints: I) -> Self {
+        Self { endpoints: endpoints.into_iter().collect(), stored: None }
+    }
+}
+
+impl PartialEq for SupersededEndpoints {
+    fn eq(&self, other: &Self) -> bool {
+        self.endpoints == other.endpoints
+    }
+}
+
+impl Serialize for SupersededEndpoints {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.endpoints.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SupersededEndpoints {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Value::deserialize(deserializer)?;
+        let endpoints = Vec::deserialize(&stored).map_err(D::Error::custom)?;
+        Ok(Self { endpoints, stored: Some(stored) })
     }
 }
 

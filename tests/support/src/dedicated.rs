@@ -243,8 +243,13 @@ impl KindApi {
 
     /// Removes the whole status, as a restore from a backup does.
     pub async fn wipe_status(&self, name: &str) {
-        let wipe = Patch::Merge(json!({"status": null}));
-        self.objects.patch_status(name, &PatchParams::default(), &wipe).await.unwrap();
+        self.edit_status(name, Value::Null).await;
+    }
+
+    /// Merges these fields into the status.
+    pub async fn edit_status(&self, name: &str, fields: Value) {
+        let patch = Patch::Merge(json!({ "status": fields }));
+        self.objects.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// Requests the deletion of the object.
