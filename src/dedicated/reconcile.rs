@@ -23,7 +23,7 @@ use domain::reconcile::{
 };
 use domain::reference::VpcEndpoint;
 use domain::status::{EventDraft, EventReason};
-use domain::token::ClusterId;
+use domain::token::{ClusterId, Token};
 use k8s_openapi::api::core::v1::ObjectReference;
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
@@ -253,9 +253,12 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
         if draft.reason != EventReason::LastEndpointRemoved {
             return own;
         }
+        // `kubectl describe` shows the events with the uid of its object only.
+        let token = Token::of(&self.ctx.shared.cluster_id, &namespace, &name);
+        let uid = self.ctx.common.names().get(Sort::Service, &token).map(|names| names.uid.clone());
         let (kind, namespace, name) =
             (Some("PrivateEndpointService".to_owned()), Some(namespace), Some(name));
-        ObjectReference { kind, namespace, name, uid: None, resource_version: None, ..own }
+        ObjectReference { kind, namespace, name, uid, resource_version: None, ..own }
     }
 
     fn on_event(&self, draft: &EventDraft) {

@@ -94,6 +94,8 @@ async fn the_last_endpoint_takes_the_service_and_the_object_gets_a_new_one() {
     let (service, _) = fixture.apply_both("main", "orders", VPC).await;
     fixture.endpoints.delete_and_wait("orders").await;
     fixture.services.until_event("main", "LastEndpointRemoved").await;
+    let uids = fixture.services.event_uids("main", "LastEndpointRemoved").await;
+    assert_eq!(uids[0].as_deref(), service["metadata"]["uid"].as_str(), "`kubectl describe` finds it by uid");
     fixture.services.reconcile("main", "noticed").await;
     let replaced = |object: &serde_json::Value| {
         let id = &object["status"]["serviceId"];

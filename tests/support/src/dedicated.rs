@@ -343,6 +343,16 @@ impl KindApi {
         about.filter_map(|event| Some((event.reason?, event.note.unwrap_or_default()))).collect()
     }
 
+    /// Returns the uids of the objects that the events of this reason are about, among those about the object.
+    pub async fn event_uids(&self, name: &str, reason: &str) -> Vec<Option<String>> {
+        let all = self.events.list(&ListParams::default()).await.unwrap();
+        let of_reason = all.items.into_iter().filter(|event| event.reason.as_deref() == Some(reason));
+        let about = of_reason.filter_map(|event| event.regarding);
+        let of_name = about
+            .filter(|about| about.name.as_deref() == Some(name) && about.kind.as_deref() == Some(self.kind));
+        of_name.map(|about| about.uid).collect()
+    }
+
     /// Waits for an event of this reason about the object, and returns its note.
     pub async fn until_event(&self, name: &str, reason: &str) -> String {
         let published = tokio::time::timeout(PATIENCE, async {
