@@ -1,10 +1,13 @@
 //! What users get wrong: projects, roles, payment, regions, ids and references. Each says what is wrong, and recovers.
 
+use std::time::Duration;
+
 use atlas_simulator::{
     AtlasService, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Key, Operation, Role,
 };
 use serde_json::{Value, json};
 use test_support::dedicated::{DedicatedFixture, FOREIGN_VPC_ENDPOINT, condition_of, message_of};
+use testbed::Exchange;
 
 use super::{NEXT_VPC, VPC};
 
@@ -18,6 +21,8 @@ async fn an_unknown_project_is_named_and_nothing_is_sent_into_it() {
     assert!(message_of(&refused, "Ready").contains(&project), "{refused:#}");
     assert_eq!(fixture.atlas_writes(), 0);
     fixture.services.delete_and_wait("main").await;
+    fixture.apply_service("main", json!({})).await;
+    fixture.services.until_ready("main", "True", "Available").await;
 }
 
 #[tokio::test]
@@ -85,6 +90,31 @@ async fn a_region_that_does_not_exist_is_refused_with_its_code() {
     assert!(message.contains("EU_WEST_9") && message.contains("INVALID_ATTRIBUTE"), "{refused:#}");
     fixture.services.delete_and_wait("main").await;
     assert!(fixture.requests(Operation::DeleteService).is_empty());
+    fixture.apply_service("main", json!({})).await;
+    fixture.services.until_ready("main", "True", "Available").await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_repeated_at_once() {
+    let fixture = DedicatedFixture::new().await;
+    let proxies = fixture.base.proxies().await;
+    let _operator = fixture.base.operator_behind(&proxies);
+    fixture.apply_service("main", json!({"region": "EU_WEST_9"})).await;
+    fixture.services.until_ready("main", "False", "AtlasRefused").await;
+    let counts = || {
+        let of = |operation| fixture.requests(operation).len();
+        let is_status = |exchange: &Exchange| exchange.method == "PATCH" && exchange.path.contains("/status");
+        let listed_and_sent = [of(Operation::ListServices), of(Operation::CreateService)];
+        (listed_and_sent, proxies.recording.count(is_status))
+    };
+    let (requests, writes) = counts();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (after, written) = counts();
+    let listing = proxies.recording.listing();
+    for (before, after) in requests.iter().zip(after) {
+        assert!(after - before <= 2, "{requests:?}, then {after:?}: {listing}");
+    }
+    assert!(written - writes <= 2, "{writes} status writes, then {written}: {listing}");
 }
 
 #[tokio::test]
@@ -98,6 +128,9 @@ async fn a_vpc_endpoint_of_another_region_is_rejected_with_its_region() {
     fixture.apply_endpoint("orders", "main", VPC, json!({})).await;
     let rejected = fixture.endpoints.until_ready("orders", "False", "Rejected").await;
     assert!(message_of(&rejected, "Ready").contains("EU_WEST_2"), "{rejected:#}");
+    fixture.make_vpc_endpoint("main", NEXT_VPC).await;
+    fixture.endpoints.edit("orders", json!({"aws": {"id": NEXT_VPC}})).await;
+    fixture.endpoints.until_ready("orders", "True", "Available").await;
 }
 
 #[tokio::test]

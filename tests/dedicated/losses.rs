@@ -1,9 +1,11 @@
 //! What others delete, and what the last endpoint takes with it: a new service has a new name, and the old VPC endpoint is
 //! not sent to it.
 
+use std::time::Duration;
+
 use atlas_simulator::{LastEndpoint, Operation, OthersAction};
 use serde_json::json;
-use test_support::dedicated::{DedicatedFixture, assert_condition_of, message_of};
+use test_support::dedicated::{DedicatedFixture, assert_condition_of, condition_of, message_of};
 
 use super::{NEXT_VPC, VPC};
 
@@ -69,8 +71,8 @@ async fn a_service_deleted_by_others_while_the_user_is_awaited_is_replaced() {
 async fn a_service_whose_deletion_others_began_says_so_until_it_is_replaced() {
     let fixture = DedicatedFixture::new().await;
     let pace = atlas_simulator::DedicatedPace {
-        deleting_service: std::time::Duration::from_hours(1),
-        ..atlas_simulator::DedicatedPace::of(std::time::Duration::from_millis(300))
+        deleting_service: Duration::from_hours(1),
+        ..atlas_simulator::DedicatedPace::of(Duration::from_millis(300))
     };
     fixture.base.atlas.set_dedicated_pace(pace);
     let _operator = fixture.operator();
@@ -79,10 +81,7 @@ async fn a_service_whose_deletion_others_began_says_so_until_it_is_replaced() {
     fixture.others(OthersAction::DeleteService);
     fixture.services.reconcile_until_ready("main", "False", "BeingRemoved").await;
     assert_eq!(fixture.requests(Operation::CreateService).len(), 1);
-    fixture
-        .base
-        .atlas
-        .set_dedicated_pace(atlas_simulator::DedicatedPace::of(std::time::Duration::from_millis(300)));
+    fixture.base.atlas.set_dedicated_pace(atlas_simulator::DedicatedPace::of(Duration::from_millis(300)));
     fixture.services.until_ready("main", "True", "Available").await;
     assert_eq!(fixture.executed(Operation::CreateService), 2);
 }
@@ -138,6 +137,21 @@ async fn an_endpoint_removed_by_others_is_registered_again_at_the_same_service()
     fixture.until_atlas("its return", |fixture| fixture.executed(Operation::CreateEndpoint) == 2).await;
     fixture.endpoints.until_ready("orders", "True", "Available").await;
     fixture.endpoints.until_event("orders", "EndpointLost").await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_others_removed_is_ready_no_longer_than_its_interval() {
+    let fixture = DedicatedFixture::new().await;
+    let _operator = fixture.operator();
+    fixture.apply_both("main", "orders", VPC).await;
+    fixture.endpoints.edit("orders", json!({"interval": "30s"})).await;
+    fixture.endpoints.until_ready("orders", "True", "Available").await;
+    // It keeps the service.
+    fixture.others(OthersAction::RegisterEndpoint(NEXT_VPC.to_owned()));
+    assert!(fixture.base.atlas.remove_registered_endpoint(&fixture.atlas_service().id, VPC));
+    let is_not_ready = |object: &serde_json::Value| condition_of(object, "Ready")["status"] != "True";
+    let noticed = fixture.endpoints.until("orders", "noticed", is_not_ready);
+    tokio::time::timeout(Duration::from_secs(45), noticed).await.expect("a poll every 30 s");
 }
 
 #[tokio::test]
