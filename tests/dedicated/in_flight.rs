@@ -41,6 +41,25 @@ async fn a_service_object_deleted_while_its_post_is_in_flight_leaks_nothing() {
 }
 
 #[tokio::test]
+async fn a_service_object_whose_post_got_no_response_names_the_service_that_it_leaves() {
+    let late = InjectedFault::ExecutedLate { after: Duration::from_millis(2700), ending: Termination::Cut };
+    for fault in [InjectedFault::Executed(Termination::Cut), late] {
+        let fixture = DedicatedFixture::new().await;
+        fixture.base.atlas.inject(Rule::next_of(Operation::CreateService, fault));
+        let _operator = fixture.operator();
+        fixture.apply_service("main", json!({})).await;
+        fixture
+            .until_atlas("the POST", |fixture| !fixture.requests(Operation::CreateService).is_empty())
+            .await;
+        fixture.services.delete_and_wait("main").await;
+        // Nothing says whose it is, so that it stays, and the user has to learn of it.
+        let note = fixture.services.until_event("main", "ServiceRetained").await;
+        assert!(note.contains(&fixture.atlas_service().id), "{note}");
+        assert!(fixture.requests(Operation::DeleteService).is_empty());
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_object_deleted_while_its_post_is_in_flight_leaks_nothing() {
     for (what, delay) in delays() {
         let fixture = DedicatedFixture::new().await;
