@@ -48,11 +48,12 @@ async fn a_namespace_that_may_not_be_listed_hinders_nothing_in_another_one() {
     let proxies = fixture.base.proxies().await;
     let path = format!("/namespaces/{}/privateendpoint", refused.namespace());
     let is_there = move |exchange: &Exchange| exchange.path.contains(&path);
-    proxies.recording.always(is_there, || Action::kubernetes(403, "Forbidden"));
     let watched = format!("--watch-namespaces={}", refused.namespace());
     let _operator = fixture.base.operator_behind_with(&proxies, &[&watched]);
+    fixture.apply_service("first", json!({"region": "EU_WEST_3"})).await;
+    fixture.services.until_ready("first", "True", "Available").await;
+    proxies.recording.always(is_there, || Action::kubernetes(403, "Forbidden"));
     fixture.apply_endpoint("lonely", "nowhere", VPC, json!({})).await;
-    tokio::time::sleep(Duration::from_secs(20)).await; println!("{:#?}", _operator.output());
     fixture.endpoints.until_ready("lonely", "False", "ServiceNotFound").await;
     fixture.endpoints.delete_and_wait("lonely").await;
     fixture.apply_both("main", "orders", VPC).await;
@@ -60,5 +61,5 @@ async fn a_namespace_that_may_not_be_listed_hinders_nothing_in_another_one() {
     fixture.services.until_ready("main", "False", "InUse").await;
     fixture.endpoints.delete_and_wait("orders").await;
     fixture.services.until_gone("main").await;
-    fixture.until_atlas("the service's end", |fixture| fixture.atlas_services().is_empty()).await;
+    fixture.services.delete_and_wait("first").await;
 }
