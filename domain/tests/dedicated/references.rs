@@ -41,8 +41,8 @@ fn rivalry(names: &Names, of: &KindAndName) -> Rivalry {
     let lives = [of_endpoint(1)];
     let others =
         names.others(Sort::Endpoint, &of.token(), "uid of deleted", &lives, (&Times::default(), NOW));
-    let (_, rivalry) = others.recorded.into_iter().next().expect("it records the endpoint");
-    rivalry
+    let [(_, rivalry)] = &others.recorded[..] else { panic!("not one endpoint: {others:?}") };
+    rivalry.clone()
 }
 
 #[test]
