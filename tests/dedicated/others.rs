@@ -24,6 +24,10 @@ async fn an_endpoint_registered_by_hand_survives_everything() {
     fixture.services.until("main", "aware of both", both).await;
     fixture.make_vpc_endpoint("main", NEXT_VPC).await;
     fixture.endpoints.edit("orders", json!({"aws": {"id": NEXT_VPC}})).await;
+    // A status that is wiped before would forget the former endpoint.
+    let is_replaced =
+        |fixture: &DedicatedFixture| fixture.atlas_endpoints().iter().all(|endpoint| endpoint.id != VPC);
+    fixture.until_atlas("the former endpoint's end", is_replaced).await;
     fixture.endpoints.until_ready("orders", "True", "Available").await;
     fixture.endpoints.wipe_status("orders").await;
     fixture.services.wipe_status("main").await;
