@@ -32,6 +32,8 @@ async fn an_endpoint_registered_by_hand_survives_everything() {
     fixture.endpoints.wipe_status("orders").await;
     fixture.services.wipe_status("main").await;
     fixture.services.reconcile_until_ready("main", "True", "Available").await;
+    // An object that is deleted before it has found its endpoint again leaves it.
+    fixture.endpoints.until_ready("orders", "True", "Available").await;
     drop(operator);
     let _operator = fixture.operator();
     fixture.endpoints.edit("orders", json!({"deletionPolicy": "Delete"})).await;
