@@ -1,7 +1,7 @@
 //! The cost of both objects from their manifests to Ready, and of a restart: numbers of requests.
 //!
 //! The least that the protocol allows for one service and one endpoint is 6 requests to Atlas: a challenge, a listing before each POST,
-//! two POSTs, and a GET of the endpoint.
+//! two POSTs, and a GET of the endpoint. A machine at rest takes 7.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,8 +20,9 @@ const DEFAULT_POLLS: [&str; 2] = ["--poll-min=5s", "--poll-max=60s"];
 /// The phases of the simulated Atlas: one of the service, and one of the endpoint.
 const PHASE: Duration = Duration::from_secs(2);
 
-/// The maximum number of requests to Atlas.
-const MAX_REQUESTS: usize = 8;
+/// The maximum number of listings: one before the service is created, one that shows it AVAILABLE, one that shows the endpoint, and on a
+/// machine under load one more, as the endpoint's object is told of its service too late to use the second.
+const MAX_LISTINGS: usize = 4;
 
 /// The maximum time beyond Atlas' own.
 const MAX_OVERHEAD: Duration = Duration::from_secs(5);
@@ -58,9 +59,12 @@ async fn a_service_and_its_endpoint_cost_few_requests_at_the_default_polls() {
     fixture.endpoints.until_ready("orders", "True", "Available").await;
     fixture.services.until_ready("main", "True", "Available").await;
     let overhead = applied.elapsed().saturating_sub(2 * PHASE);
-    let spent = by_operation(&fixture.base.atlas.journal());
+    let mut spent = by_operation(&fixture.base.atlas.journal());
     println!("{spent:?}, {overhead:?} beyond Atlas' own time");
-    assert!(spent.values().sum::<usize>() <= MAX_REQUESTS, "{spent:?}");
+    let listings = spent.remove("ListServices").unwrap_or_default();
+    assert!(listings <= MAX_LISTINGS, "{listings} listings beside {spent:?}");
+    let expected = ["401", "CreateEndpoint", "CreateService", "GetEndpoint"];
+    assert_eq!(spent, expected.map(|name| (name.to_owned(), 1)).into());
     assert!(overhead <= MAX_OVERHEAD, "{overhead:?} beyond Atlas' own time");
 }
 
