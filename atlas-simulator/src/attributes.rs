@@ -1,8 +1,16 @@
-//! The attributes in the body of a write: which may be there, and of what type. Knows no operation.
+//! The attributes in the body of a write: which may be there, and of what type; and the members of a response that a fault may
+//! change. Knows no operation.
 
 use serde_json::{Map, Value};
 
 use crate::errors::{self, ErrorResponse};
+
+/// The members of an object that a fault may change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FieldNames {
+    pub(crate) id: &'static str,
+    pub(crate) status: &'static str,
+}
 
 /// Returns the members of a JSON object, if it has only the allowed ones.
 pub(crate) fn attributes(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, ErrorResponse> {

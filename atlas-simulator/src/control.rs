@@ -11,6 +11,7 @@ use crate::{
     endpoint::{Deviation, Endpoint},
     journal::JournalEntry,
     response::HttpResponse,
+    routes::decoded,
     rules::Rule,
     settings::Settings,
     shared::Shared,
@@ -56,7 +57,8 @@ pub(crate) fn handle(shared: &Shared, request: &IncomingRequest) -> HttpResponse
 
 fn call(shared: &Shared, request: &IncomingRequest) -> Result<Value, ControlError> {
     let path = request.path.strip_prefix("/control").unwrap_or_default();
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let (mut state, now) = shared.lock();
     match (request.method.as_str(), segments.as_slice()) {
         ("GET", []) => {
@@ -150,10 +152,7 @@ fn call(shared: &Shared, request: &IncomingRequest) -> Result<Value, ControlErro
             state.forget();
             Ok(Value::Null)
         }
-        (_, ["services" | "vpc-endpoints" | "others", ..]) => {
-            dedicated::control::call(&mut state, now, request, &segments)
-        }
-        (method, _) => Err((404, format!("no call {method} {}: GET /control lists them", request.path))),
+        _ => dedicated::control::call(&mut state, now, request, &segments),
     }
 }
 

@@ -49,14 +49,15 @@ pub use dedicated::{
     catalogue::{ServiceEvent, ServicePath, dedicated_catalogue},
     cloud::CloudEndpoint,
     course::{Course, CoursePoint},
-    endpoint::{AtlasEndpoint, EndpointPhase},
+    endpoint::{AtlasEndpoint, EndpointLink, EndpointRule},
     others::OthersAction,
+    phase::{EndpointPhase, ServicePhase},
     project::{EndpointCourse, ServiceCourse},
-    region::CloudProvider,
-    service::{AtlasService, ServicePhase},
+    provider::CloudProvider,
+    service::{AtlasService, ServiceLink, ServicePlace},
     settings::{
-        CodeFamily, DEFAULT_CLUSTER, DedicatedPace, DedicatedSettings, DedicatedVariants, LastEndpoint,
-        LostVpcEndpoint, OthersRhythm, SuccessStatuses,
+        AzureVariants, CodeFamily, DEFAULT_CLUSTER, DedicatedPace, DedicatedSettings, DedicatedVariants,
+        GcpVariants, LastEndpoint, LostVpcEndpoint, OthersRhythm, PortMappedKey, SuccessStatuses,
     },
 };
 pub use digest::{Algorithm, ChallengeForm, Counter, DigestSettings, NonceScope, Unauthenticated};

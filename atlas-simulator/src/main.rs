@@ -9,7 +9,7 @@ use atlas_simulator::{
 };
 use clap::Parser;
 
-/// Simulates the MongoDB Atlas API for private endpoints of serverless instances and of dedicated clusters.
+/// Simulates the MongoDB Atlas API for private endpoints of serverless instances and of dedicated clusters on AWS, Azure and Google Cloud.
 ///
 /// It has no protection whatever and is for tests and trying things out. See the README for its control API, which makes
 /// it misbehave.
@@ -37,10 +37,10 @@ struct Flags {
     /// A serverless instance that exists in every project; may be given several times.
     #[arg(long = "instance", default_value = DEFAULT_INSTANCE)]
     instances: Vec<String>,
-    /// A dedicated cluster that exists in every project; may be given several times.
+    /// A dedicated cluster that exists in every project, region and cloud; may be given several times.
     #[arg(long = "cluster", default_value = DEFAULT_CLUSTER)]
     clusters: Vec<String>,
-    /// Every VPC endpoint exists, without being made by a control request.
+    /// Every VPC endpoint, private endpoint of Azure and forwarding rule of Google Cloud exists, without being made by a control request.
     #[arg(long)]
     any_vpc_endpoint: bool,
     /// Every project, instance and cluster exists as soon as a request names it.

@@ -52,11 +52,11 @@ impl SimulatorState {
         if let Some(entry) = self.journal.get_mut(admitted.seq) {
             match &result {
                 Success::Created(endpoint) => entry.endpoint = Some(endpoint.id.clone()),
-                Success::Described { body, .. } if entry.is(Operation::CreateService) => {
-                    entry.service = body["id"].as_str().map(str::to_owned);
+                Success::Described { body, names, .. } if entry.is(Operation::CreateService) => {
+                    entry.service = body[names.id].as_str().map(str::to_owned);
                 }
-                Success::Described { body, .. } if entry.is(Operation::CreateEndpoint) => {
-                    entry.endpoint = body["interfaceEndpointId"].as_str().map(str::to_owned);
+                Success::Described { body, names, .. } if entry.is(Operation::CreateEndpoint) => {
+                    entry.endpoint = body[names.id].as_str().map(str::to_owned);
                 }
                 _ => {}
             }

@@ -15,6 +15,11 @@ pub(crate) fn object_id() -> String {
     format!("{:08x}{}", since.as_secs(), hex(16))
 }
 
+/// Returns a random UUID in its usual form.
+pub(crate) fn uuid() -> String {
+    [8, 4, 4, 4, 12].map(hex).join("-")
+}
+
 /// Returns 24 random bytes in base64: 32 characters, `/` and `+` among them, like the nonces of Atlas.
 pub(crate) fn nonce() -> String {
     data_encoding::BASE64.encode(&bytes(24))

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    attributes::FieldNames,
     endpoint::Endpoint,
     errors::{self, ErrorResponse},
     faults::Malformed,
@@ -25,13 +26,6 @@ pub(crate) enum Success {
     },
     /// The token resource, whose errors have their own shape.
     Oauth(u16, Value),
-}
-
-/// The members of an object that a fault may change.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FieldNames {
-    pub(crate) id: &'static str,
-    pub(crate) status: &'static str,
 }
 
 /// An HTTP response.

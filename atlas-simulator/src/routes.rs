@@ -1,8 +1,9 @@
 //! Parses method and path into an operation and its objects. Syntax only: whether the objects exist is not known here.
 
+use percent_encoding::percent_decode_str;
+
 use crate::{
-    attributes::is_vpc_endpoint_id,
-    dedicated::region::CloudProvider,
+    dedicated::provider::CloudProvider,
     errors::{self, ErrorResponse},
     faults::Operation,
 };
@@ -40,7 +41,8 @@ impl Route {
                 _ => (Version::V1, path),
             };
         // As in Atlas, a slash at the end is ignored.
-        let segments: Vec<&str> = rest.strip_suffix('/').unwrap_or(rest).split('/').collect();
+        let segments: Vec<String> = rest.strip_suffix('/').unwrap_or(rest).split('/').map(decoded).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         if let Some((names, operation)) = dedicated(method, &segments) {
             let [project, instance, provider, service, endpoint] = names.map(str::to_owned);
             let operation = operation.ok_or_else(|| errors::no_such_method(method));
@@ -138,9 +140,11 @@ impl Route {
     }
 
     fn check_dedicated(&self, path: &str) -> Result<(), ErrorResponse> {
-        let fits = (self.provider.is_empty() || CloudProvider::named(&self.provider).is_some())
+        let provider = CloudProvider::named(&self.provider);
+        let is_endpoint = provider.is_some_and(|provider| provider.is_endpoint_id(&self.endpoint));
+        let fits = (self.provider.is_empty() || provider.is_some())
             && (self.service.is_empty() || is_id(&self.service))
-            && (self.endpoint.is_empty() || is_vpc_endpoint_id(&self.endpoint))
+            && (self.endpoint.is_empty() || is_endpoint)
             && (self.instance.is_empty() || is_instance_name(&self.instance));
         match self.version {
             Version::V1 if !is_id(&self.project) => Err(errors::invalid_group_id(&self.project)),
@@ -196,6 +200,11 @@ fn dedicated<'a>(method: &str, segments: &[&'a str]) -> Option<([&'a str; 5], Op
         _ => return None,
     };
     Some(([project, "", provider, service, endpoint], operation))
+}
+
+/// Returns a segment of a path as it was before it was URL-encoded. The ids of Azure's private endpoints are paths themselves.
+pub(crate) fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 fn is_id(text: &str) -> bool {

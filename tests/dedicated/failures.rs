@@ -72,7 +72,7 @@ async fn an_available_endpoint_whose_vpc_endpoint_vanishes_says_so_and_heals() {
     assert!(fixture.base.atlas.delete_vpc_endpoint(VPC));
     fixture.endpoints.reconcile_until_ready("orders", "False", "Rejected").await;
     assert!(fixture.requests(Operation::DeleteEndpoint).is_empty());
-    let name = fixture.atlas_service().service_name.unwrap();
+    let name = fixture.atlas_service().service_name().unwrap();
     fixture.base.atlas.make_vpc_endpoint(VPC, &name);
     fixture.endpoints.until_ready("orders", "True", "Available").await;
 }

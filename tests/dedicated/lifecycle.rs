@@ -17,7 +17,7 @@ async fn both_objects_become_ready_with_a_service_name_and_private_strings() {
     let (service, endpoint) = fixture.apply_both("main", "orders", VPC).await;
     let atlas = fixture.atlas_service();
     assert_eq!(service["status"]["serviceId"], atlas.id);
-    assert_eq!(service["status"]["endpointServiceName"], atlas.service_name.unwrap());
+    assert_eq!(service["status"]["endpointServiceName"], atlas.service_name().unwrap());
     assert_eq!(service["status"]["regionName"], "US_EAST_1");
     assert_condition_of(&service, "ServiceAvailable", "True", "Available");
     assert_eq!(

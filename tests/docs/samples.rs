@@ -108,7 +108,7 @@ async fn play(name: &str, fixture: &PageFixture, script: &str) {
 fn make_services_of_others(atlas: &Simulator) {
     for (region, vpc_endpoint, is_registered) in OF_OTHERS {
         let service = AtlasService::available(region);
-        atlas.make_vpc_endpoint(vpc_endpoint, service.service_name.as_deref().unwrap());
+        atlas.make_vpc_endpoint(vpc_endpoint, &service.service_name().unwrap());
         let id = atlas.insert_service(DEFAULT_PROJECT, service);
         assert!(!is_registered || atlas.register_endpoint(&id, vpc_endpoint));
     }

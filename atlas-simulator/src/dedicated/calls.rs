@@ -2,6 +2,7 @@
 //!
 //! Pure: time is a parameter, results are returned. Authentication, faults and HTTP are elsewhere.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -9,26 +10,26 @@ use serde_json::{Map, Value, json};
 use super::{
     cluster,
     course::Course,
-    endpoint::{AtlasEndpoint, EndpointPhase},
     errors,
+    phase::{EndpointPhase, ServicePhase},
     project::{DedicatedState, EndpointCourse, ProjectCourse, ServiceCourse},
-    region::{self, CloudProvider},
-    service::{AtlasService, ServicePhase},
+    provider::CloudProvider,
+    region, registration,
+    service::{AtlasService, ServicePlace},
     settings::{DedicatedSettings, DedicatedVariants},
 };
 use crate::{
-    attributes::{attributes, is_vpc_endpoint_id, text},
+    attributes::{FieldNames, attributes, text},
     endpoint::Deviation,
     errors::{self as common, ErrorResponse},
     faults::Operation,
-    response::{FieldNames, Success},
+    response::Success,
     routes::Route,
     settings::Settings,
     timeline::ChangeCause,
 };
 
 const OF_SERVICE: FieldNames = FieldNames { id: "id", status: "status" };
-const OF_ENDPOINT: FieldNames = FieldNames { id: "interfaceEndpointId", status: "connectionStatus" };
 const OF_CLUSTER: FieldNames = FieldNames { id: "name", status: "stateName" };
 
 /// A call that may be executed.
@@ -96,7 +97,7 @@ impl ProjectCourse {
     fn list(&self, seen: Option<Duration>, route: &Route) -> Success {
         let shown = self.lives.iter().filter_map(|life| {
             let service = life.service.at(seen?)?;
-            (service.cloud_provider.name() == route.provider).then_some(show(life, service, seen?))
+            (service.provider().name() == route.provider).then_some(show(life, service, seen?))
         });
         described(200, Value::Array(shown.collect()), OF_SERVICE)
     }
@@ -108,7 +109,7 @@ impl ProjectCourse {
         settings: &DedicatedSettings,
     ) -> Result<&mut ServiceCourse, ErrorResponse> {
         let is_there = |life: &&mut ServiceCourse| {
-            let provider = life.service.now().map(|service| service.cloud_provider.name());
+            let provider = life.service.now().map(|service| service.provider().name());
             route.provider.is_empty() || provider == Some(&route.provider)
         };
         self.life_mut(&route.service)
@@ -128,7 +129,7 @@ impl ProjectCourse {
         let found = self.lives.iter().find(|life| life.id == route.service);
         found
             .and_then(|life| Some((life, life.service.at(seen?)?, seen?)))
-            .filter(|(_, service, _)| service.cloud_provider.name() == route.provider)
+            .filter(|(_, service, _)| service.provider().name() == route.provider)
             .ok_or_else(|| errors::service_not_found(settings.variants.codes, &route.service))
     }
 
@@ -153,7 +154,7 @@ impl ProjectCourse {
         let (life, _, seen) = self.read(now, lag, route, settings)?;
         let found = life.endpoints_at(seen).find(|endpoint| endpoint.id == route.endpoint);
         found
-            .map(|endpoint| described(200, endpoint.body(), OF_ENDPOINT))
+            .map(|endpoint| described(200, endpoint.body(), endpoint.provider().dialect().of_endpoint))
             .ok_or_else(|| errors::endpoint_not_found(settings.variants.codes, &route.endpoint))
     }
 
@@ -169,14 +170,16 @@ impl ProjectCourse {
         let names = ["portMappingEnabled", "providerName", "region", "supportedRemoteRegions"];
         let attributes = attributes(body, &names)?;
         let provider = provider(&attributes, "providerName")?;
-        if provider != CloudProvider::Aws {
-            return Err(errors::provider_unsupported(provider));
-        }
-        let name = text(&attributes, "region")?.ok_or_else(|| common::missing_attribute("region"))?;
-        let region = region::in_atlas_form(&name).ok_or_else(|| common::invalid_attribute("region"))?;
-        let remote = remote_regions(&attributes, &region, variants)?;
-        if self.present().any(|(_, one)| (one.cloud_provider, &one.region_name) == (provider, &region)) {
-            return Err(errors::service_exists(provider, &region));
+        let region = text(&attributes, "region")?.ok_or_else(|| common::missing_attribute("region"))?;
+        let is_port_mapped = match attributes.get("portMappingEnabled") {
+            None | Some(Value::Null) => false,
+            Some(value) => value.as_bool().ok_or_else(|| common::invalid_attribute("portMappingEnabled"))?,
+        };
+        let place = ServicePlace { provider, region, is_port_mapped };
+        let place = place.known().ok_or_else(|| common::invalid_attribute("region"))?;
+        let remote = remote_regions(&attributes, &place, variants)?;
+        if self.present().any(|(_, one)| one.place() == place) {
+            return Err(errors::service_exists(provider, &place.region));
         }
         let is_created = |life: &ServiceCourse| {
             life.service.points.first().is_some_and(|point| point.cause == ChangeCause::Created)
@@ -186,8 +189,8 @@ impl ProjectCourse {
         if last.is_some_and(|last| last + variants.no_capacity_within > now) {
             return Err(errors::no_capacity());
         }
-        let mut service = AtlasService::requested(&region);
-        service.remote_regions = remote.filter(|regions| !regions.is_empty());
+        let mut service = AtlasService::requested(place);
+        service.set_remote_regions(remote.unwrap_or_default());
         let shown = service.body(&[]);
         self.add(project, service, (now, ChangeCause::Created), deviations);
         Ok(described(variants.successes.create_service, shown, OF_SERVICE))
@@ -205,13 +208,16 @@ impl ProjectCourse {
         let life = self.named(route, settings)?;
         let attributes = attributes(body, &["cloudProvider", "supportedRemoteRegions"])?;
         let provider = provider(&attributes, "cloudProvider")?;
-        if provider != CloudProvider::Aws {
-            let status = variants.remote_region_status;
-            return Err(ErrorResponse { status, ..errors::provider_unsupported(provider) });
-        }
         let Some(present) = life.service.now().cloned() else {
             return Err(errors::service_not_found(variants.codes, &life.id));
         };
+        // The body names a provider, and so does the service.
+        let place = present.place();
+        let unsupported = [provider, place.provider].into_iter().find(|one| *one != CloudProvider::Aws);
+        if let Some(unsupported) = unsupported {
+            let status = variants.remote_region_status;
+            return Err(ErrorResponse { status, ..errors::provider_unsupported(unsupported) });
+        }
         if !present.is_ready() {
             let not_ready = errors::not_ready(variants.codes, &life.id);
             variants.patch_early.apply(
@@ -220,11 +226,11 @@ impl ProjectCourse {
                 not_ready,
             )?;
         }
-        let remote = remote_regions(&attributes, &present.region_name, variants)?
+        let remote = remote_regions(&attributes, &place, variants)?
             .ok_or_else(|| common::missing_attribute("supportedRemoteRegions"))?;
         let mut next = present.clone();
-        next.remote_regions = Some(remote).filter(|regions| !regions.is_empty());
-        if next.remote_regions != present.remote_regions {
+        next.set_remote_regions(remote);
+        if next != present {
             if variants.change_is_visible {
                 next.status = ServicePhase::Initiating;
             }
@@ -274,17 +280,18 @@ impl ProjectCourse {
         let variants = &settings.variants;
         let is_single = self.may_add_endpoint(&route.service);
         let life = self.named(route, settings)?;
-        let attributes = attributes(body, &["id"])?;
-        let id = text(&attributes, "id")?.ok_or_else(|| common::missing_attribute("id"))?;
-        if !is_vpc_endpoint_id(&id) {
-            return Err(common::invalid_attribute("id"));
-        }
+        let Some(service) = life.service.now() else {
+            return Err(errors::service_not_found(variants.codes, &life.id));
+        };
+        let is_ready = service.is_ready();
+        let endpoint = registration::requested(body, service, variants)?;
+        let id = endpoint.id.clone();
         if settings.without_payment.contains(&route.project) {
             return Err(common::payment_required());
         }
         let is_rejected = match life.endpoint_mut(&id).and_then(|found| found.endpoint.now()) {
             None => false,
-            Some(present) if present.status == EndpointPhase::Rejected => {
+            Some(present) if present.is_refused() => {
                 let exists = errors::endpoint_exists(variants.codes, &id);
                 variants.post_rejected.apply(
                     "id",
@@ -295,11 +302,16 @@ impl ProjectCourse {
             }
             Some(_) => return Err(errors::endpoint_exists(variants.codes, &id)),
         };
-        if !life.service.now().is_some_and(AtlasService::is_ready) {
+        if !is_ready {
             return Err(errors::not_ready(variants.codes, &life.id));
         }
-        let endpoint = AtlasEndpoint::requested(&id);
-        let shown = endpoint.body();
+        let names = endpoint.provider().dialect().of_endpoint;
+        let mut shown = endpoint.body();
+        if let Value::Object(members) = &mut shown
+            && !variants.creation_shows_status(endpoint.provider())
+        {
+            members.remove(names.status);
+        }
         if is_rejected {
             if let Some(found) = life.endpoint_mut(&id) {
                 found.endpoint.deviations.extend(deviations);
@@ -312,7 +324,7 @@ impl ProjectCourse {
         } else {
             return Err(errors::multiple_regions());
         }
-        Ok(described(variants.successes.create_endpoint, shown, OF_ENDPOINT))
+        Ok(described(variants.successes.create_endpoint, shown, names))
     }
 
     fn delete_endpoint(
@@ -326,7 +338,7 @@ impl ProjectCourse {
         let life = self.named(route, settings)?;
         let id = &route.endpoint;
         let not_found = || errors::endpoint_not_found(variants.codes, id);
-        let done = || deleted(variants.successes.delete_endpoint, OF_ENDPOINT);
+        let done = || deleted(variants.successes.delete_endpoint, OF_SERVICE);
         let Some(found) = life.endpoint_mut(id) else { return Err(not_found()) };
         let Some(present) = found.endpoint.now().cloned() else { return Err(not_found()) };
         if present.status == EndpointPhase::Deleting {
@@ -334,21 +346,28 @@ impl ProjectCourse {
             return Ok(done());
         }
         found.endpoint.deviations.extend(deviations);
-        let next = AtlasEndpoint { status: EndpointPhase::Deleting, ..present };
+        let mut next = present;
+        next.enter(EndpointPhase::Deleting);
         found.endpoint.change(now, ChangeCause::Deleted, Some(next));
         Ok(done())
     }
 
-    /// Returns whether a service may get one more endpoint. Without regional mode, a project has one endpoint in each of
-    /// several regions, or several in one region.
+    /// Returns whether a service may get one more endpoint.
     fn may_add_endpoint(&self, service: &str) -> bool {
-        let counts = self.counts().map(|(id, count)| count + usize::from(id == service));
-        self.regional_mode || is_single_region(counts)
+        self.regional_mode || self.is_single_region(Some(service))
     }
 
-    /// Returns the number of present endpoints of each present service.
-    fn counts(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.present().map(|(life, _)| (life.id.as_str(), life.present().count()))
+    /// Returns whether the endpoints are allowed without regional mode, with one more at this service: one in each of several regions,
+    /// or several in one region. Regions of all providers count alike.
+    fn is_single_region(&self, with_one_at: Option<&str>) -> bool {
+        let mut counts = BTreeMap::new();
+        for (life, service) in self.present() {
+            let one_more = usize::from(with_one_at == Some(life.id.as_str()));
+            let count: &mut usize = counts.entry((service.provider(), &service.region_name)).or_default();
+            *count += life.present().count() + one_more;
+        }
+        counts.retain(|_, count| *count > 0);
+        counts.len() <= 1 || counts.values().all(|count| *count == 1)
     }
 
     /// Returns the regional mode that a body requests, if the endpoints permit it.
@@ -358,18 +377,8 @@ impl ProjectCourse {
             None => return Err(common::missing_attribute("enabled")),
             Some(value) => value.as_bool().ok_or_else(|| common::invalid_attribute("enabled"))?,
         };
-        if wanted || is_single_region(self.counts().map(|(_, count)| count)) {
-            Ok(wanted)
-        } else {
-            Err(errors::multiple_regions())
-        }
+        if wanted || self.is_single_region(None) { Ok(wanted) } else { Err(errors::multiple_regions()) }
     }
-}
-
-/// Returns whether endpoints in these numbers by service are allowed without regional mode.
-fn is_single_region(counts: impl Iterator<Item = usize>) -> bool {
-    let used: Vec<usize> = counts.filter(|count| *count > 0).collect();
-    used.len() <= 1 || used.iter().all(|count| *count == 1)
 }
 
 /// Returns the body of a service as it was at a time.
@@ -392,10 +401,10 @@ fn provider(attributes: &Map<String, Value>, name: &'static str) -> Result<Cloud
     CloudProvider::named(&given).ok_or_else(|| common::invalid_enum_value(name))
 }
 
-/// Returns the remote regions of a body, which have to be in the spelling of Atlas.
+/// Returns the remote regions of a body, which only AWS has, and which have to be in the spelling of Atlas.
 fn remote_regions(
     attributes: &Map<String, Value>,
-    own: &str,
+    own: &ServicePlace,
     variants: &DedicatedVariants,
 ) -> Result<Option<Vec<String>>, ErrorResponse> {
     const NAME: &str = "supportedRemoteRegions";
@@ -405,12 +414,15 @@ fn remote_regions(
         Some(value) => serde_json::from_value::<Vec<String>>(value.clone())
             .map_err(|_| common::invalid_attribute(NAME))?,
     };
+    if own.provider != CloudProvider::Aws {
+        return Err(ErrorResponse { status, ..errors::provider_unsupported(own.provider) });
+    }
     for one in &regions {
-        if region::in_atlas_form(one).as_ref() != Some(one) {
+        if region::in_atlas_form(own.provider, one).as_ref() != Some(one) {
             return Err(ErrorResponse { status, ..common::invalid_attribute(NAME) });
         }
-        if one == own {
-            return Err(ErrorResponse { status, ..errors::remote_is_own_region(own) });
+        if *one == own.region {
+            return Err(ErrorResponse { status, ..errors::remote_is_own_region(one) });
         }
     }
     Ok(Some(regions))

@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use super::{
-    endpoint::EndpointPhase,
-    service::{AtlasService, ServicePhase},
-    settings::{CodeFamily, LastEndpoint, LostVpcEndpoint, OthersRhythm, SuccessStatuses},
+    phase::{EndpointPhase, ServicePhase},
+    provider::CloudProvider,
+    service::AtlasService,
+    settings::{CodeFamily, LastEndpoint, LostVpcEndpoint, OthersRhythm, PortMappedKey, SuccessStatuses},
 };
 use crate::{
     catalogue::{CatalogueEntry, How, lasting, once, rejection, setting},
@@ -85,7 +86,14 @@ fn permitted() -> Vec<DedicatedEntry> {
         }),
         setting(0, "PRIVATELINK codes", |s| s.dedicated.variants.codes = CodeFamily::Privatelink),
         setting(0, "PRIVATE_ENDPOINT codes", |s| s.dedicated.variants.codes = CodeFamily::PrivateEndpoint),
+        setting(0, "a status in the response of Azure to POST of an endpoint", |s| {
+            s.dedicated.variants.azure.creation_shows_status = true;
+        }),
+        setting(0, "a port-mapped group is named after its forwarding rule", |s| {
+            s.dedicated.variants.gcp.port_mapped_key = PortMappedKey::EndpointName;
+        }),
         setting(0, "WAITING_FOR_USER", |s| s.dedicated.variants.waiting_for_user = true),
+        // On Google Cloud: VERIFIED between INITIATING and AVAILABLE.
         setting(0, "PENDING between PENDING_ACCEPTANCE and AVAILABLE", |s| {
             s.dedicated.pace.accepting = Duration::ZERO;
             s.dedicated.pace.connecting = Duration::from_hours(1);
@@ -219,22 +227,23 @@ fn events() -> Vec<DedicatedEntry> {
         event(15, "a service created again by others", |atlas, at| {
             let Some(old) = atlas.service(at.service) else { return };
             let _ = atlas.remove_service(at.service);
-            atlas.insert_service(at.project, AtlasService::available(&old.region_name));
+            atlas.insert_service(at.project, AtlasService::available(old.place()));
         }),
+        // AWS only.
         event(15, "its remote regions edited by others", |atlas, at| {
             let _ = atlas.edit_service(at.service, |service| {
-                service.remote_regions = Some(vec!["EU_NORTH_1".to_owned()]);
+                service.set_remote_regions(vec!["EU_NORTH_1".to_owned()]);
             });
         }),
         event(15, "an endpoint registered by others", |atlas, at| {
-            let _ = atlas.register_endpoint(at.service, FOREIGN);
+            let _ = atlas.register_endpoint(at.service, foreign(atlas, at));
         }),
         event(15, "an endpoint of others comes and goes", |atlas, at| {
-            let _ = atlas.register_endpoint(at.service, FOREIGN);
-            let _ = atlas.remove_registered_endpoint(at.service, FOREIGN);
+            let _ = atlas.register_endpoint(at.service, foreign(atlas, at));
+            let _ = atlas.remove_registered_endpoint(at.service, foreign(atlas, at));
         }),
         event(15, "an endpoint removed by others", |atlas, at| {
-            let _ = atlas.register_endpoint(at.service, FOREIGN);
+            let _ = atlas.register_endpoint(at.service, foreign(atlas, at));
             let _ = atlas.remove_registered_endpoint(at.service, at.endpoint);
         }),
         event(15, "the last endpoint removed by others", |atlas, at| {
@@ -246,17 +255,17 @@ fn events() -> Vec<DedicatedEntry> {
             });
         }),
         event(15, "an endpoint removed and registered again by others", |atlas, at| {
-            let _ = atlas.register_endpoint(at.service, FOREIGN);
+            let _ = atlas.register_endpoint(at.service, foreign(atlas, at));
             let _ = atlas.remove_registered_endpoint(at.service, at.endpoint);
             let _ = atlas.register_endpoint(at.service, at.endpoint);
         }),
-        event(15, "AVAILABLE turns REJECTED", |atlas, at| {
+        event(15, "AVAILABLE turns REJECTED or FAILED", |atlas, at| {
             let message = "The connection was rejected.".to_owned();
             let breaks = Deviation::Breaks { after: Duration::ZERO, message };
             let _ = atlas.add_endpoint_deviation(at.service, at.endpoint, breaks);
         }),
-        event(15, "the VPC endpoint deleted in AWS", |atlas, at| {
-            let _ = atlas.delete_vpc_endpoint(at.endpoint);
+        event(15, "what it stands for deleted in the cloud", |atlas, at| {
+            let _ = atlas.delete_cloud_endpoints_of(at.service, at.endpoint);
         }),
     ]
 }
@@ -282,6 +291,8 @@ fn policies() -> Vec<DedicatedEntry> {
             s.dedicated.without_payment.insert(DEFAULT_PROJECT.to_owned());
         }),
         setting(14, "REJECTED never heals", |s| s.dedicated.variants.rejected_heals = false),
+        setting(14, "FAILED heals on Azure", |s| s.dedicated.variants.azure.failed_heals = true),
+        setting(14, "FAILED heals on Google Cloud", |s| s.dedicated.variants.gcp.failed_heals = true),
         setting(14, "AVAILABLE without its VPC endpoint", |s| {
             s.dedicated.variants.lost_vpc_endpoint = LostVpcEndpoint::StaysAvailable;
         }),
@@ -290,6 +301,12 @@ fn policies() -> Vec<DedicatedEntry> {
         }),
         setting(16, "the last endpoint leaves the service", |s| {
             s.dedicated.variants.last_endpoint = LastEndpoint::LeavesService;
+        }),
+        setting(16, "the last endpoint leaves the service on Azure", |s| {
+            s.dedicated.variants.azure.last_endpoint = LastEndpoint::LeavesService;
+        }),
+        setting(16, "the last endpoint leaves the service on Google Cloud", |s| {
+            s.dedicated.variants.gcp.last_endpoint = LastEndpoint::LeavesService;
         }),
         setting(16, "the last endpoint takes the service if it was connected", |s| {
             s.dedicated.variants.last_endpoint = LastEndpoint::TakesServiceIfConnected;
@@ -310,8 +327,16 @@ fn policies() -> Vec<DedicatedEntry> {
     ]
 }
 
-/// The VPC endpoint of somebody else.
-const FOREIGN: &str = "vpce-0fedcba9876543210";
+/// Returns the id of somebody else's endpoint, for a service.
+fn foreign(atlas: &Simulator, at: &ServicePath<'_>) -> &'static str {
+    match atlas.service(at.service).map(|service| service.provider()) {
+        Some(CloudProvider::Azure) => {
+            "/subscriptions/0/resourceGroups/others/providers/Microsoft.Network/privateEndpoints/foreign"
+        }
+        Some(CloudProvider::Gcp) => "foreign",
+        Some(CloudProvider::Aws) | None => "vpce-0fedcba9876543210",
+    }
+}
 
 fn soon() -> Duration {
     Duration::from_millis(1500)

@@ -1,17 +1,19 @@
-//! The part of the control API for dedicated clusters: services and endpoints by the hand of others, and the user's VPC
-//! endpoints. JSON in, JSON out.
+//! The part of the control API for dedicated clusters: services and endpoints by the hand of others, and what the user has in the
+//! cloud. JSON in, JSON out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    cloud::Cloud,
     endpoint::AtlasEndpoint,
     others::OthersAction,
     project::{EndpointCourse, ServiceCourse},
-    region,
-    service::AtlasService,
+    provider::CloudProvider,
+    service::{AtlasService, ServicePlace},
 };
 use crate::{
     control_json::{ControlError, merged, read, show, typed},
@@ -21,20 +23,26 @@ use crate::{
 };
 
 /// The routes.
-pub(crate) const CALLS: [&str; 13] = [
+pub(crate) const CALLS: [&str; 19] = [
     "GET    /control/services             ?project=<id>: with all that they ever were",
-    "POST   /control/services             {\"project\", \"region\"}: AVAILABLE at once",
+    "POST   /control/services             {\"project\", \"provider\" (AWS), \"region\", \"port_mapping\" (false)}: AVAILABLE at once",
     "PATCH  /control/services/<id>        a part of the service",
     "DELETE /control/services/<id>        at once",
     "POST   /control/services/<id>/deviations   one deviation",
-    "POST   /control/services/<id>/endpoints    {\"id\"}",
+    "POST   /control/services/<id>/endpoints    {\"id\"}, in Atlas",
     "PATCH  /control/services/<id>/endpoints/<id>   a part of the endpoint",
     "DELETE /control/services/<id>/endpoints/<id>   at once",
     "POST   /control/services/<id>/endpoints/<id>/deviations   one deviation",
     "GET    /control/vpc-endpoints        those that exist in AWS",
     "POST   /control/vpc-endpoints        {\"id\", \"service_name\", \"region\" of another one than the service}",
     "DELETE /control/vpc-endpoints/<id>",
-    "POST   /control/others               {\"project\", \"region\", \"action\": create_service, delete_service, {register_endpoint: <id>} or {delete_endpoint: <id>}}",
+    "GET    /control/private-endpoints    those that exist in Azure",
+    "POST   /control/private-endpoints    {\"id\": the resource id, \"service_name\": that of the private link service}",
+    "DELETE /control/private-endpoints/<id, URL-encoded>",
+    "GET    /control/forwarding-rules     those that exist in Google Cloud",
+    "POST   /control/forwarding-rules     {\"id\": projects/<id>/regions/<region>/forwardingRules/<name>, \"service_name\": the service attachment}",
+    "DELETE /control/forwarding-rules/<id, URL-encoded>",
+    "POST   /control/others               {\"project\", \"provider\" (AWS), \"region\", \"port_mapping\" (false), \"action\": create_service, delete_service, {register_endpoint: <id>} or {delete_endpoint: <id>}}",
 ];
 
 /// The body that inserts a service.
@@ -42,7 +50,11 @@ pub(crate) const CALLS: [&str; 13] = [
 #[serde(deny_unknown_fields)]
 struct InsertedService {
     project: String,
+    #[serde(default)]
+    provider: CloudProvider,
     region: String,
+    #[serde(default)]
+    port_mapping: bool,
 }
 
 /// The body that inserts an endpoint.
@@ -57,14 +69,18 @@ struct InsertedEndpoint {
 #[serde(deny_unknown_fields)]
 struct RequestedAction {
     project: String,
+    #[serde(default)]
+    provider: CloudProvider,
     region: String,
+    #[serde(default)]
+    port_mapping: bool,
     action: OthersAction,
 }
 
-/// The body that makes a VPC endpoint.
+/// The body that makes something in the user's cloud.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MadeVpcEndpoint {
+struct MadeCloudEndpoint {
     id: String,
     service_name: String,
     region: Option<String>,
@@ -88,10 +104,9 @@ pub(crate) fn call(
             show(&picked.collect::<Vec<_>>())
         }
         ("POST", ["services"]) => {
-            let InsertedService { project, region } = typed(read(&request.body)?)?;
-            let region = region::in_atlas_form(&region)
-                .ok_or_else(|| (400, format!("{region} is no region of AWS")))?;
-            let service = AtlasService::available(&region);
+            let InsertedService { project, provider, region, port_mapping } = typed(read(&request.body)?)?;
+            let place = ServicePlace { provider, region, is_port_mapped: port_mapping };
+            let service = AtlasService::available(known(&place)?);
             let shown = show(&service);
             state.insert(now, &project, service);
             shown
@@ -117,7 +132,8 @@ pub(crate) fn call(
         ("POST", ["services", id, "endpoints"]) => {
             let life = state.life_mut(id).ok_or_else(|| no_service(id))?;
             let InsertedEndpoint { id } = typed(read(&request.body)?)?;
-            life.insert_endpoint(now, &id).then(|| json!({"id": id})).ok_or((409, format!("{id} is there")))
+            let inserted = life.insert_endpoint(now, &id);
+            inserted.map(|_| json!({"id": id})).ok_or((409, format!("{id} is there")))
         }
         ("PATCH", ["services", service, "endpoints", id]) => {
             let life = state.life_mut(service).ok_or_else(|| no_service(service))?;
@@ -138,25 +154,61 @@ pub(crate) fn call(
             found.endpoint.deviations.push(deviation);
             show(&found.endpoint.deviations)
         }
-        ("GET", ["vpc-endpoints"]) => show(&state.cloud.all().collect::<std::collections::BTreeMap<_, _>>()),
-        ("POST", ["vpc-endpoints"]) => {
-            let MadeVpcEndpoint { id, service_name, region } = typed(read(&request.body)?)?;
-            state.cloud.make(now, &id, &service_name, region.as_deref());
-            show(&state.cloud.get(&id))
-        }
-        ("DELETE", ["vpc-endpoints", id]) => {
-            let is_done = state.cloud.delete(now, id);
-            is_done.then_some(Value::Null).ok_or_else(|| {
-                (404, format!("there is no VPC endpoint {id}: GET /control/vpc-endpoints lists them"))
-            })
-        }
         ("POST", ["others"]) => {
-            let RequestedAction { project, region, action } = typed(read(&request.body)?)?;
-            let service = state.act(now, (&project, &region), &action)?;
+            let RequestedAction { project, provider, region, port_mapping, action } =
+                typed(read(&request.body)?)?;
+            let place = ServicePlace { provider, region, is_port_mapped: port_mapping };
+            let service = state.act(now, (&project, known(&place)?), &action)?;
             Ok(json!({ "service": service }))
         }
-        (method, _) => Err((404, format!("no call {method} {}: GET /control lists them", request.path))),
+        (_, [collection, rest @ ..]) => match CloudProvider::of_collection(collection) {
+            Some(provider) => call_cloud(&mut state.cloud, now, request, provider, rest),
+            None => Err(no_call(request)),
+        },
+        _ => Err(no_call(request)),
     }
+}
+
+/// Handles a control request for what the user has at a provider.
+fn call_cloud(
+    cloud: &mut Cloud,
+    now: Duration,
+    request: &IncomingRequest,
+    provider: CloudProvider,
+    rest: &[&str],
+) -> Result<Value, ControlError> {
+    match (request.method.as_str(), rest) {
+        ("GET", []) => show(&cloud.all(provider).collect::<BTreeMap<_, _>>()),
+        ("POST", []) => {
+            let MadeCloudEndpoint { id, service_name, region } = typed(read(&request.body)?)?;
+            if !provider.is_cloud_id(&id) {
+                return Err((
+                    400,
+                    format!("{id} is no id at {}: GET /control shows its form", provider.name()),
+                ));
+            }
+            cloud.make(now, (provider, &id), &service_name, region.as_deref());
+            show(&cloud.existing(&id))
+        }
+        ("DELETE", [id]) => {
+            let collection = provider.dialect().collection;
+            let is_done = cloud.delete(now, id);
+            is_done
+                .then_some(Value::Null)
+                .ok_or_else(|| (404, format!("{id} does not exist: GET /control/{collection} lists them")))
+        }
+        _ => Err(no_call(request)),
+    }
+}
+
+fn no_call(request: &IncomingRequest) -> ControlError {
+    (404, format!("no call {} {}: GET /control lists them", request.method, request.path))
+}
+
+/// Returns the place with its region in the spelling of Atlas.
+fn known(place: &ServicePlace) -> Result<ServicePlace, ControlError> {
+    let unknown = || (400, format!("{} is no region of {}", place.region, place.provider.name()));
+    place.known().ok_or_else(unknown)
 }
 
 fn found<'a>(life: &'a mut ServiceCourse, id: &str) -> Result<&'a mut EndpointCourse, ControlError> {

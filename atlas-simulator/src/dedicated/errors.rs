@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{region::CloudProvider, settings::CodeFamily};
+use super::{provider::CloudProvider, settings::CodeFamily};
 use crate::errors::ErrorResponse;
 
-/// Recorded.
+/// Recorded on AWS and Azure.
 pub(crate) fn service_exists(provider: CloudProvider, region: &str) -> ErrorResponse {
-    let provider = provider.name();
+    let provider = provider.dialect().in_text;
     let detail = format!("A private endpoint service already exists for {provider} region {region}.");
     let code = "PRIVATE_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION";
     ErrorResponse::new(409, code, detail, json!([provider, region]))

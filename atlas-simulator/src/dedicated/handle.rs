@@ -1,14 +1,15 @@
-//! The typed handle's functions for dedicated clusters: what others do in Atlas and in AWS, and all that was.
+//! The typed handle's functions for dedicated clusters: what others do in Atlas and in the user's cloud, and all that was.
 
 use std::time::Duration;
 
 use crate::{endpoint::Deviation, simulator::Simulator, state::SimulatorState, timeline::ChangeCause};
 
 use super::{
-    endpoint::AtlasEndpoint,
+    endpoint::{AtlasEndpoint, forwarding_rule},
     others::OthersAction,
     project::{DedicatedState, ServiceCourse},
-    service::AtlasService,
+    provider::CloudProvider,
+    service::{AtlasService, ServicePlace},
     settings::{DedicatedPace, DedicatedSettings, OthersRhythm},
 };
 
@@ -102,11 +103,12 @@ impl Simulator {
         })
     }
 
-    /// Registers an endpoint at a service out of band; `false` if there is no such service, or the endpoint is there.
+    /// Registers an endpoint at a service out of band, by its id in Atlas; `false` if there is no such service, or the endpoint is
+    /// there. Whatever else it needs on its provider is made up.
     #[must_use]
     pub fn register_endpoint(&self, service: &str, id: &str) -> bool {
         self.with_dedicated(|state, _, now| {
-            state.life_mut(service).is_some_and(|life| life.insert_endpoint(now, id))
+            state.life_mut(service).is_some_and(|life| life.insert_endpoint(now, id).is_some())
         })
     }
 
@@ -145,11 +147,16 @@ impl Simulator {
         })
     }
 
-    /// Does what somebody else does at the service of a region, and returns the id of the service; `None` if Atlas refuses
-    /// it. The change takes Atlas' phases, and no request is in the journal.
+    /// Does what somebody else does at the service of a place, such as a region of AWS, and returns the id of the service; `None` if
+    /// Atlas refuses it. The change takes Atlas' phases, and no request is in the journal.
     #[allow(clippy::must_use_candidate, reason = "the id is a convenience, not the purpose")]
-    pub fn others(&self, project: &str, region: &str, action: &OthersAction) -> Option<String> {
-        self.with_dedicated(|state, _, now| state.act(now, (project, region), action).ok())
+    pub fn others(
+        &self,
+        project: &str,
+        place: impl Into<ServicePlace>,
+        action: &OthersAction,
+    ) -> Option<String> {
+        self.with_dedicated(|state, _, now| state.act(now, (project, place.into()), action).ok())
     }
 
     /// Lets endpoints of others come and go from now on.
@@ -159,17 +166,63 @@ impl Simulator {
 
     /// Makes a VPC endpoint in the user's account, for the service of this name and in its region.
     pub fn make_vpc_endpoint(&self, id: &str, service_name: &str) {
-        self.with_dedicated(|state, _, now| state.cloud.make(now, id, service_name, None));
+        self.make_cloud_endpoint(CloudProvider::Aws, id, service_name, None);
     }
 
     /// Makes a VPC endpoint in another region than that of its service.
     pub fn make_remote_vpc_endpoint(&self, id: &str, service_name: &str, region: &str) {
-        self.with_dedicated(|state, _, now| state.cloud.make(now, id, service_name, Some(region)));
+        self.make_cloud_endpoint(CloudProvider::Aws, id, service_name, Some(region));
+    }
+
+    /// Makes a private endpoint in the user's subscription of Azure, for the private link service of this resource id.
+    pub fn make_private_endpoint(&self, id: &str, private_link_service: &str) {
+        self.make_cloud_endpoint(CloudProvider::Azure, id, private_link_service, None);
+    }
+
+    /// Makes a forwarding rule in the user's project of Google Cloud, for this service attachment and in its region. Returns its id in
+    /// the cloud.
+    #[allow(clippy::must_use_candidate, reason = "the id is a convenience, not the purpose")]
+    pub fn make_forwarding_rule(&self, project: &str, name: &str, service_attachment: &str) -> String {
+        let id = forwarding_rule(project, service_attachment.split('/').nth(3).unwrap_or_default(), name);
+        self.make_cloud_endpoint(CloudProvider::Gcp, &id, service_attachment, None);
+        id
+    }
+
+    fn make_cloud_endpoint(
+        &self,
+        provider: CloudProvider,
+        id: &str,
+        service_name: &str,
+        region: Option<&str>,
+    ) {
+        self.with_dedicated(|state, _, now| state.cloud.make(now, (provider, id), service_name, region));
+    }
+
+    /// Deletes a VPC endpoint, a private endpoint of Azure or a forwarding rule from the user's account; `false` if there is none with
+    /// this id.
+    #[must_use]
+    pub fn delete_cloud_endpoint(&self, id: &str) -> bool {
+        self.with_dedicated(|state, _, now| state.cloud.delete(now, id))
+    }
+
+    /// Deletes all that an endpoint of a service stands for in the cloud; `false` if there is nothing.
+    #[must_use]
+    pub fn delete_cloud_endpoints_of(&self, service: &str, endpoint: &str) -> bool {
+        self.with_dedicated(|state, _, now| {
+            let DedicatedState { projects, cloud } = state;
+            let Some(life) = projects.values_mut().find_map(|project| project.life_mut(service)) else {
+                return false;
+            };
+            let region = life.service.now().map(|service| service.region_name.clone()).unwrap_or_default();
+            let found = life.present().find(|present| present.id == endpoint);
+            let ids = found.map(|found| found.cloud_ids(&region)).unwrap_or_default();
+            ids.iter().filter(|id| cloud.delete(now, id)).count() > 0
+        })
     }
 
     /// Deletes a VPC endpoint from the user's account; `false` if there is none with this id.
     #[must_use]
     pub fn delete_vpc_endpoint(&self, id: &str) -> bool {
-        self.with_dedicated(|state, _, now| state.cloud.delete(now, id))
+        self.delete_cloud_endpoint(id)
     }
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    course::Course,
-    endpoint::{AtlasEndpoint, EndpointPhase},
-    service::AtlasService,
-    settings::OthersRhythm,
+    course::Course, endpoint::AtlasEndpoint, phase::EndpointPhase, provider::CloudProvider,
+    service::AtlasService, settings::OthersRhythm,
 };
 use crate::timeline::ChangeCause;
+
+/// How the resource ids of others' private endpoints begin.
+const OF_OTHERS: &str =
+    "/subscriptions/0/resourceGroups/others/providers/Microsoft.Network/privateEndpoints/";
 
 /// What somebody else does at the endpoint service of a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +24,7 @@ pub enum OthersAction {
     CreateService,
     /// Deletes the service: `DELETING`. Atlas refuses it while endpoints are registered.
     DeleteService,
-    /// Registers an endpoint. Its VPC endpoint is made unless one of this id exists.
+    /// Registers an endpoint, by its id in Atlas. What it stands for in the cloud is made unless it exists.
     RegisterEndpoint(String),
     /// Deletes an endpoint: `DELETING`. The last one may take the service.
     DeleteEndpoint(String),
@@ -56,10 +58,15 @@ impl OthersRhythm {
         lives.filter_map(leaves).chain(register).min_by_key(|(due, _)| *due)
     }
 
-    /// Returns the id of the VPC endpoint that is registered next, after so many at this service.
-    pub(super) fn next_id(self, service: &str, before: usize) -> String {
+    /// Returns the id of the endpoint that is registered next, after so many at this service.
+    pub(super) fn next_id(self, service: &AtlasService, before: usize) -> String {
         let number = if self.same_id { 0 } else { before };
-        format!("vpce-0{}{number:08x}", service.get(16..).unwrap_or_default())
+        let unique = format!("0{}{number:08x}", service.id.get(16..).unwrap_or_default());
+        match service.provider() {
+            CloudProvider::Aws => format!("vpce-{unique}"),
+            CloudProvider::Azure => format!("{OF_OTHERS}{unique}"),
+            CloudProvider::Gcp => format!("others-{unique}"),
+        }
     }
 }
 
@@ -68,6 +75,7 @@ pub(super) fn begin_deletion(at: Duration, endpoint: &mut Course<AtlasEndpoint>)
     let Some(present) = endpoint.now().filter(|present| present.status != EndpointPhase::Deleting) else {
         return;
     };
-    let deleting = AtlasEndpoint { status: EndpointPhase::Deleting, ..present.clone() };
+    let mut deleting = present.clone();
+    deleting.enter(EndpointPhase::Deleting);
     endpoint.change(at, ChangeCause::OutOfBand, Some(deleting));
 }

@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use super::{
     others::{OthersAction, begin_deletion},
+    phase::ServicePhase,
     project::{DedicatedState, ProjectCourse, ServiceCourse},
-    region,
-    service::{AtlasService, ServicePhase},
+    service::{AtlasService, ServicePlace},
 };
 use crate::{control_json::ControlError, timeline::ChangeCause};
 
 impl ProjectCourse {
-    /// Returns the life of the present service of this region.
-    fn of_region(&mut self, region: &str) -> Option<&mut ServiceCourse> {
-        let is_it = |life: &&mut ServiceCourse| {
-            life.service.now().is_some_and(|service| service.region_name == region)
-        };
+    /// Returns the life of the present service at this place.
+    fn at_place(&mut self, place: &ServicePlace) -> Option<&mut ServiceCourse> {
+        let is_it =
+            |life: &&mut ServiceCourse| life.service.now().is_some_and(|service| service.place() == *place);
         self.lives.iter_mut().find(is_it)
     }
 }
@@ -26,22 +25,22 @@ impl DedicatedState {
     pub(crate) fn act(
         &mut self,
         now: Duration,
-        (project, region): (&str, &str),
+        (project, place): (&str, ServicePlace),
         action: &OthersAction,
     ) -> Result<String, ControlError> {
-        let Some(region) = region::in_atlas_form(region) else {
-            return Err((400, format!("{region} is not a region of AWS")));
-        };
+        let unknown = || (400, format!("{} is not a region of {}", place.region, place.provider.name()));
+        let place = place.known().ok_or_else(unknown)?;
+        let region = &place.region;
         let Self { projects, cloud } = self;
         let course = projects.entry(project.to_owned()).or_default();
-        let Some(life) = course.of_region(&region) else {
+        let Some(life) = course.at_place(&place) else {
             if *action != OthersAction::CreateService {
                 return Err((
                     404,
                     format!("there is no service of {region}: GET /control/services lists them"),
                 ));
             }
-            let service = AtlasService::requested(&region);
+            let service = AtlasService::requested(place);
             let id = service.id.clone();
             course.add(project, service, (now, ChangeCause::OutOfBand), Vec::new());
             return Ok(id);
@@ -62,23 +61,22 @@ impl DedicatedState {
                 }
                 Ok(id)
             }
-            OthersAction::RegisterEndpoint(vpc) => {
-                let name = service.service_name.as_ref().filter(|_| service.is_ready());
-                let Some(name) = name else { return refused(format!("{id} accepts no endpoints")) };
-                if !life.insert_endpoint(now, vpc) {
-                    return refused(format!("{vpc} is registered already"));
-                }
-                if cloud.get(vpc).is_none_or(|found| found.deleted_at.is_some()) {
-                    cloud.make(now, vpc, name, None);
-                }
-                Ok(id)
+            OthersAction::RegisterEndpoint(_) if !service.is_ready() => {
+                refused(format!("{id} accepts no endpoints"))
             }
-            OthersAction::DeleteEndpoint(vpc) => match life.endpoint_mut(vpc) {
+            OthersAction::RegisterEndpoint(endpoint) => match life.insert_endpoint(now, endpoint) {
+                Some(inserted) => {
+                    cloud.make_for(now, &inserted, &service);
+                    Ok(id)
+                }
+                None => refused(format!("{endpoint} is registered already")),
+            },
+            OthersAction::DeleteEndpoint(endpoint) => match life.endpoint_mut(endpoint) {
                 Some(found) => {
                     begin_deletion(now, &mut found.endpoint);
                     Ok(id)
                 }
-                None => Err((404, format!("there is no endpoint {vpc} at {id}"))),
+                None => Err((404, format!("there is no endpoint {endpoint} at {id}"))),
             },
         }
     }

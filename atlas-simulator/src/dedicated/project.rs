@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     cloud::Cloud,
     course::Course,
-    endpoint::{AtlasEndpoint, EndpointPhase},
+    endpoint::AtlasEndpoint,
     others::{RhythmStep, begin_deletion},
-    service::{AtlasService, ServicePhase},
-    settings::{DedicatedSettings, LastEndpoint, LostVpcEndpoint, OthersRhythm},
+    phase::{EndpointPhase, ServicePhase},
+    service::AtlasService,
+    settings::{DedicatedSettings, DedicatedVariants, LastEndpoint, LostVpcEndpoint, OthersRhythm},
 };
 use crate::{endpoint::Deviation, timeline::ChangeCause};
 
@@ -33,7 +34,7 @@ pub struct ServiceCourse {
 /// The life of an endpoint from one registration to its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndpointCourse {
-    /// The id of the VPC endpoint.
+    /// Its id in Atlas.
     pub id: String,
     /// Its course.
     pub endpoint: Course<AtlasEndpoint>,
@@ -92,7 +93,7 @@ impl ServiceCourse {
         (at, cause): (Duration, ChangeCause),
         index: usize,
         state: Option<AtlasEndpoint>,
-        last: LastEndpoint,
+        variants: &DedicatedVariants,
     ) {
         let Some(life) = self.endpoints.get_mut(index) else { return };
         let is_end = state.is_none();
@@ -101,13 +102,13 @@ impl ServiceCourse {
             life.endpoint.points.iter().any(|point| {
                 point.state.as_ref().is_some_and(|state| state.status == EndpointPhase::Available)
             });
-        let takes_service = match last {
+        let takes = |service: &AtlasService| match variants.last_endpoint_of(service.provider()) {
             LastEndpoint::TakesService => true,
             LastEndpoint::TakesServiceIfConnected => connected,
             LastEndpoint::LeavesService => false,
         };
         let is_last = is_end && self.present().next().is_none();
-        if let Some(service) = self.service.now().filter(|_| is_last && takes_service) {
+        if let Some(service) = self.service.now().filter(|service| is_last && takes(service)) {
             let deleting = AtlasService { status: ServicePhase::Deleting, ..service.clone() };
             self.service.change(at, ChangeCause::Progress, Some(deleting));
         }
@@ -137,27 +138,30 @@ impl ServiceCourse {
             return false;
         };
         let next = edit(present.clone());
-        self.change_endpoint((now, ChangeCause::OutOfBand), index, next, settings.variants.last_endpoint);
+        self.change_endpoint((now, ChangeCause::OutOfBand), index, next, &settings.variants);
         true
     }
 
-    /// Registers an endpoint out of band; `false` if it is there already.
-    pub(crate) fn insert_endpoint(&mut self, now: Duration, id: &str) -> bool {
+    /// Registers an endpoint out of band and returns it; `None` if it is there already, or the service is not.
+    pub(crate) fn insert_endpoint(&mut self, now: Duration, id: &str) -> Option<AtlasEndpoint> {
         if self.endpoint_mut(id).is_some() {
-            return false;
+            return None;
         }
-        let endpoint = Course::begin(AtlasEndpoint::requested(id), ChangeCause::OutOfBand, now);
+        let inserted = AtlasEndpoint::of_others(id, self.service.now()?);
+        let endpoint = Course::begin(inserted.clone(), ChangeCause::OutOfBand, now);
         self.endpoints.push(EndpointCourse { id: id.to_owned(), endpoint, by_rhythm: false });
-        true
+        Some(inserted)
     }
 
     /// Takes a step of the rhythm of others.
     fn take_rhythm_step(&mut self, at: Duration, step: &RhythmStep, rhythm: OthersRhythm) {
         match step {
             RhythmStep::Register => {
+                let Some(service) = self.service.now() else { return };
                 let before = self.endpoints.iter().filter(|one| one.by_rhythm).count();
-                let id = rhythm.next_id(&self.id, before);
-                let endpoint = Course::begin(AtlasEndpoint::requested(&id), ChangeCause::OutOfBand, at);
+                let id = rhythm.next_id(service, before);
+                let registered = AtlasEndpoint::of_others(&id, service);
+                let endpoint = Course::begin(registered, ChangeCause::OutOfBand, at);
                 self.endpoints.push(EndpointCourse { id, endpoint, by_rhythm: true });
             }
             RhythmStep::Delete(index) => {
@@ -192,13 +196,13 @@ impl ServiceCourse {
                     (since + *after, with(&|next| next.fail(message.clone())))
                 }
                 (Deviation::Recovers { after }, ServicePhase::Failed) => {
-                    (since + *after, with(&|next| next.provide(ready())))
+                    (since + *after, with(&|next| next.provide(ready(), &self.project)))
                 }
                 (Deviation::DeletionFails { message }, ServicePhase::Deleting) => {
                     (since + pace.deleting_service, with(&|next| next.fail(message.clone())))
                 }
                 (Deviation::ComesBack, ServicePhase::Deleting) => {
-                    (since + pace.deleting_service, with(&|next| next.provide(ready())))
+                    (since + pace.deleting_service, with(&|next| next.provide(ready(), &self.project)))
                 }
                 _ => return None,
             };
@@ -207,8 +211,8 @@ impl ServiceCourse {
         let usual = || {
             let (due, next) = match now.status {
                 ServicePhase::Initiating => {
-                    let wait = if now.service_name.is_some() { pace.changing } else { pace.creating };
-                    (since + wait, with(&|next| next.provide(ready())))
+                    let wait = if now.targets().is_empty() { pace.creating } else { pace.changing };
+                    (since + wait, with(&|next| next.provide(ready(), &self.project)))
                 }
                 ServicePhase::Available | ServicePhase::WaitingForUser if now.status != ready() => {
                     (since, with(&|next| next.status = ready()))
@@ -240,22 +244,26 @@ impl ServiceCourse {
             change(&mut next);
             Some(next)
         };
-        let is_last_wait = now.status == EndpointPhase::Pending || pace.connecting.is_zero();
-        let wait = if now.status == EndpointPhase::Pending { pace.connecting } else { pace.accepting };
-        let is_pending = matches!(now.status, EndpointPhase::PendingAcceptance | EndpointPhase::Pending);
+        // How many statuses of waiting it has behind it, and the next one of them.
+        let waiting = now.provider().dialect().waiting;
+        let behind = waiting.iter().position(|status| *status == now.status);
+        let next_wait =
+            behind.and_then(|behind| waiting.get(behind + 1)).filter(|_| !pace.connecting.is_zero());
+        let wait = if behind == Some(0) { pace.accepting } else { pace.connecting };
+        let refused = &now.provider().dialect().refused;
         let fated = course.deviations.iter().enumerate().find_map(|(index, deviation)| {
             let (due, next) = match (deviation, &now.status) {
-                (Deviation::ConnectionFails { message }, _) if is_pending && is_last_wait => {
-                    (since + wait, with(&|next| next.reject(message.clone())))
+                (Deviation::ConnectionFails { message }, _) if behind.is_some() && next_wait.is_none() => {
+                    (since + wait, with(&|next| next.refuse(message.clone())))
                 }
                 (Deviation::Breaks { after, message }, EndpointPhase::Available) => {
-                    (since + *after, with(&|next| next.reject(message.clone())))
+                    (since + *after, with(&|next| next.refuse(message.clone())))
                 }
-                (Deviation::Recovers { after }, EndpointPhase::Rejected) => {
+                (Deviation::Recovers { after }, status) if status == refused => {
                     (since + *after, with(&AtlasEndpoint::connect))
                 }
                 (Deviation::DeletionFails { message }, EndpointPhase::Deleting) => {
-                    (since + pace.deleting_endpoint, with(&|next| next.reject(message.clone())))
+                    (since + pace.deleting_endpoint, with(&|next| next.refuse(message.clone())))
                 }
                 (Deviation::ComesBack, EndpointPhase::Deleting) => {
                     (since + pace.deleting_endpoint, with(&AtlasEndpoint::connect))
@@ -264,31 +272,26 @@ impl ServiceCourse {
             };
             Some((due, Some(index), next))
         });
+        let variants = &settings.variants;
         let is_made = settings.vpc_endpoints_exist || life.by_rhythm;
-        let obstacle = || if is_made { None } else { cloud.obstacle(&now.id, service) };
+        let obstacles = || if is_made { Vec::new() } else { cloud.obstacles(now, service) };
+        let ids = || now.cloud_ids(&service.region_name);
         let usual = || {
-            let (due, next) = match now.status {
-                EndpointPhase::PendingAcceptance if !is_last_wait => {
-                    (since + wait, with(&|next| next.status = EndpointPhase::Pending))
+            let (due, next) = match &now.status {
+                _ if behind.is_some() => match next_wait {
+                    Some(status) => (since + wait, with(&|next| next.enter(status.clone()))),
+                    None => (since + wait, with(&|next| next.settle(&obstacles()))),
+                },
+                status if status == refused && variants.heals(now.provider()) => {
+                    // What was there when it was refused was refused for another reason.
+                    let made = cloud.made_at(&ids()).filter(|made| *made >= since)?;
+                    let is_free = obstacles().iter().all(Option::is_none);
+                    is_free.then(|| (made + pace.healing, with(&AtlasEndpoint::connect)))?
                 }
-                EndpointPhase::PendingAcceptance | EndpointPhase::Pending => {
-                    let next = match obstacle() {
-                        Some(message) => with(&|next| next.reject(message.clone())),
-                        None => with(&AtlasEndpoint::connect),
-                    };
-                    (since + wait, next)
-                }
-                EndpointPhase::Rejected if settings.variants.rejected_heals => {
-                    // One that was there when it was rejected was rejected for another reason.
-                    let made = cloud.get(&now.id).map(|found| found.made_at).filter(|made| *made >= since)?;
-                    obstacle().is_none().then(|| (made + pace.healing, with(&AtlasEndpoint::connect)))?
-                }
-                EndpointPhase::Available
-                    if settings.variants.lost_vpc_endpoint == LostVpcEndpoint::Rejected =>
-                {
-                    let deleted = cloud.get(&now.id)?.deleted_at?;
-                    let message = obstacle()?;
-                    (deleted + pace.noticing, with(&|next| next.reject(message.clone())))
+                EndpointPhase::Available if variants.lost_vpc_endpoint == LostVpcEndpoint::Rejected => {
+                    let deleted = cloud.deleted_at(&ids())?;
+                    let is_lost = obstacles().iter().any(Option::is_some);
+                    is_lost.then(|| (deleted + pace.noticing, with(&|next| next.settle(&obstacles()))))?
                 }
                 EndpointPhase::Deleting if !course.deviations.contains(&Deviation::DeletionSticks) => {
                     (since + pace.deleting_endpoint, None)
@@ -332,8 +335,8 @@ impl ProjectCourse {
                     if let Some(found) = life.endpoints.get_mut(endpoint) {
                         spend(&mut found.endpoint.deviations, deviation);
                     }
-                    let last = settings.variants.last_endpoint;
-                    life.change_endpoint((at, ChangeCause::Progress), endpoint, state, last);
+                    let variants = &settings.variants;
+                    life.change_endpoint((at, ChangeCause::Progress), endpoint, state, variants);
                 }
                 CourseStep::Rhythm(index, step) => {
                     let Some(life) = self.lives.get_mut(index) else { return };

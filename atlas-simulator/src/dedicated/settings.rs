@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::provider::CloudProvider;
 use crate::{seconds, variants::RequestPolicy};
 
 /// The dedicated cluster that exists unless others are named.
@@ -14,9 +15,11 @@ pub const DEFAULT_CLUSTER: &str = "shop";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DedicatedSettings {
-    /// The regions of each cluster (in the spelling of Atlas) by project and name; without any, it is in every region.
+    /// The regions of each cluster by project and name, in the spelling of Atlas: `EU_WEST_1` on AWS, `AZURE/EUROPE_WEST` and
+    /// `GCP/CENTRAL_US` elsewhere. Without any, it is in every region.
     pub clusters: BTreeMap<String, BTreeMap<String, Vec<String>>>,
-    /// Every VPC endpoint exists, for every endpoint service: nothing has to be made in the cloud.
+    /// Every VPC endpoint, private endpoint of Azure and forwarding rule exists, for every endpoint service: nothing has to be made
+    /// in the cloud.
     pub vpc_endpoints_exist: bool,
     /// The projects without payment information: POST of an endpoint is 402.
     pub without_payment: BTreeSet<String>,
@@ -36,7 +39,7 @@ impl DedicatedSettings {
         settings
     }
 
-    /// Adds a cluster in these regions (in the spelling of Atlas).
+    /// Adds a cluster in these regions, written as in [`DedicatedSettings::clusters`].
     pub fn add_cluster(&mut self, project: &str, cluster: &str, regions: &[&str]) {
         let regions = regions.iter().map(|region| (*region).to_owned()).collect();
         self.clusters.entry(project.to_owned()).or_default().insert(cluster.to_owned(), regions);
@@ -71,19 +74,19 @@ pub struct DedicatedPace {
     /// A service: `DELETING` until it is gone.
     #[serde(with = "seconds")]
     pub deleting_service: Duration,
-    /// An endpoint: `PENDING_ACCEPTANCE`.
+    /// An endpoint: `PENDING_ACCEPTANCE`, or `INITIATING`.
     #[serde(with = "seconds")]
     pub accepting: Duration,
-    /// An endpoint: `PENDING`; with 0 it is left out.
+    /// An endpoint: `PENDING` on AWS, `VERIFIED` on Google Cloud; with 0 it is left out.
     #[serde(with = "seconds")]
     pub connecting: Duration,
     /// An endpoint: `DELETING` until it is gone.
     #[serde(with = "seconds")]
     pub deleting_endpoint: Duration,
-    /// From the making of a VPC endpoint until a `REJECTED` endpoint is `AVAILABLE`.
+    /// From the making of a VPC endpoint until a `REJECTED` endpoint is `AVAILABLE`; also where it is `FAILED`.
     #[serde(with = "seconds")]
     pub healing: Duration,
-    /// From the deletion of a VPC endpoint until its endpoint is `REJECTED`.
+    /// From the deletion of a VPC endpoint until its endpoint is `REJECTED`; elsewhere, until it is `FAILED`.
     #[serde(with = "seconds")]
     pub noticing: Duration,
     /// A cluster: `UPDATING` after an endpoint became `AVAILABLE`, or is no more; then its strings show it.
@@ -134,7 +137,7 @@ pub struct DedicatedVariants {
     pub successes: SuccessStatuses,
     /// The names of the error codes.
     pub codes: CodeFamily,
-    /// What the end of its last endpoint means for a service.
+    /// What the end of its last endpoint means for a service of AWS.
     pub last_endpoint: LastEndpoint,
     /// A service without an `AVAILABLE` endpoint is `WAITING_FOR_USER` instead of `AVAILABLE`.
     pub waiting_for_user: bool,
@@ -144,19 +147,64 @@ pub struct DedicatedVariants {
     pub patch_early: RequestPolicy,
     /// The HTTP status of the errors about remote regions.
     pub remote_region_status: u16,
-    /// POST of an endpoint that is `REJECTED`. Accepted: `PENDING_ACCEPTANCE` again.
+    /// POST of an endpoint that is `REJECTED` or `FAILED`. Accepted: it begins anew.
     pub post_rejected: RequestPolicy,
     /// DELETE of a service that is `DELETING`.
     pub delete_service_again: RequestPolicy,
     /// DELETE of an endpoint that is `DELETING`.
     pub delete_endpoint_again: RequestPolicy,
-    /// A `REJECTED` endpoint becomes `AVAILABLE` if its VPC endpoint is made later.
+    /// AWS: a `REJECTED` endpoint becomes `AVAILABLE` if its VPC endpoint is made later.
     pub rejected_heals: bool,
-    /// An `AVAILABLE` endpoint whose VPC endpoint was deleted in AWS.
+    /// An `AVAILABLE` endpoint whose VPC endpoint, private endpoint or forwarding rule was deleted in the cloud.
     pub lost_vpc_endpoint: LostVpcEndpoint,
     /// POST of a service so soon after another one of the same project is 400 "No Capacity".
     #[serde(with = "seconds")]
     pub no_capacity_within: Duration,
+    /// What holds on Azure only.
+    pub azure: AzureVariants,
+    /// What holds on Google Cloud only.
+    pub gcp: GcpVariants,
+}
+
+/// What is not known of Atlas on Azure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AzureVariants {
+    /// What the end of its last endpoint means for a service.
+    pub last_endpoint: LastEndpoint,
+    /// A `FAILED` endpoint becomes `AVAILABLE` if its private endpoint is made later.
+    pub failed_heals: bool,
+    /// The response to POST of an endpoint has a status. The recorded one has none.
+    pub creation_shows_status: bool,
+}
+
+impl Default for AzureVariants {
+    fn default() -> Self {
+        Self { last_endpoint: LastEndpoint::TakesService, failed_heals: false, creation_shows_status: false }
+    }
+}
+
+/// What is not known of Atlas on Google Cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GcpVariants {
+    /// What the end of its last endpoint means for a service.
+    pub last_endpoint: LastEndpoint,
+    /// A `FAILED` endpoint becomes `AVAILABLE` if its forwarding rules are made later.
+    pub failed_heals: bool,
+    /// What Atlas takes for the id of an endpoint of a port-mapped service. What is documented speaks for its forwarding rule's name,
+    /// and clients send one name for both.
+    pub port_mapped_key: PortMappedKey,
+}
+
+impl Default for GcpVariants {
+    fn default() -> Self {
+        Self {
+            last_endpoint: LastEndpoint::TakesService,
+            failed_heals: false,
+            port_mapped_key: PortMappedKey::GroupName,
+        }
+    }
 }
 
 impl Default for DedicatedVariants {
@@ -175,6 +223,33 @@ impl Default for DedicatedVariants {
             rejected_heals: true,
             lost_vpc_endpoint: LostVpcEndpoint::Rejected,
             no_capacity_within: Duration::ZERO,
+            azure: AzureVariants::default(),
+            gcp: GcpVariants::default(),
+        }
+    }
+}
+
+impl DedicatedVariants {
+    /// Returns whether an endpoint that Atlas could not connect heals on this provider.
+    pub(crate) fn heals(&self, provider: CloudProvider) -> bool {
+        match provider {
+            CloudProvider::Aws => self.rejected_heals,
+            CloudProvider::Azure => self.azure.failed_heals,
+            CloudProvider::Gcp => self.gcp.failed_heals,
+        }
+    }
+
+    /// Returns whether the response to POST of an endpoint has a status on this provider.
+    pub(crate) fn creation_shows_status(&self, provider: CloudProvider) -> bool {
+        provider != CloudProvider::Azure || self.azure.creation_shows_status
+    }
+
+    /// Returns what the end of its last endpoint means for a service of this provider.
+    pub(crate) fn last_endpoint_of(&self, provider: CloudProvider) -> LastEndpoint {
+        match provider {
+            CloudProvider::Aws => self.last_endpoint,
+            CloudProvider::Azure => self.azure.last_endpoint,
+            CloudProvider::Gcp => self.gcp.last_endpoint,
         }
     }
 }
@@ -242,10 +317,20 @@ pub enum CodeFamily {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LostVpcEndpoint {
-    /// `REJECTED`.
+    /// `REJECTED`; on Azure and Google Cloud `FAILED`.
     Rejected,
     /// Still `AVAILABLE`.
     StaysAvailable,
+}
+
+/// What Atlas takes for the id of an endpoint of a port-mapped service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortMappedKey {
+    /// Its `endpointGroupName`, as given.
+    GroupName,
+    /// The `endpointName` of its only forwarding rule; the group's name is ignored, as the documentation says.
+    EndpointName,
 }
 
 /// What the end of its last endpoint means for a service.

@@ -101,7 +101,7 @@ async fn invalid_requests_are_rejected_and_change_nothing() {
         (&services(), r#"{"region": "EU_WEST_1"}"#, 400, "MISSING_ATTRIBUTE"),
         (&services(), r#"{"providerName": "AWS"}"#, 400, "MISSING_ATTRIBUTE"),
         (&services(), r#"{"providerName": "OVH", "region": "EU_WEST_1"}"#, 400, "INVALID_ENUM_VALUE"),
-        (&services(), r#"{"providerName": "GCP", "region": "EU_WEST_1"}"#, 400, "PROVIDER_UNSUPPORTED"),
+        (&services(), r#"{"providerName": "GCP", "region": "EU_WEST_1"}"#, 400, "INVALID_ATTRIBUTE"),
         (&services(), r#"{"providerName": "AWS", "region": "EU_WEST_9"}"#, 400, "INVALID_ATTRIBUTE"),
         (&services(), r#"{"providerName": "AWS", "region": "EU_WEST_1", "x": 1}"#, 400, "INVALID_ATTRIBUTE"),
         (&one, "{}", 400, "MISSING_ATTRIBUTE"),

@@ -27,6 +27,15 @@ enum OnWire {
     Deviates,
 }
 
+const STATUSES: [&str; 2] = ["connectionStatus", "status"];
+const IDS: [&str; 4] = ["id", "interfaceEndpointId", "privateEndpointResourceId", "endpointGroupName"];
+
+/// Returns those of these members that a response has, or the first object in it.
+fn shown<'a>(got: &'a Got, names: &[&str]) -> Vec<&'a Value> {
+    let object = got.json.as_array().map_or(&got.json, |all| &all[0]);
+    names.iter().filter_map(|name| object.get(name)).collect()
+}
+
 /// Returns the effect of the entry of this name on the wire.
 fn on_wire(name: &str) -> Option<OnWire> {
     use OnWire::*;
@@ -70,9 +79,9 @@ fn on_wire(name: &str) -> Option<OnWire> {
         | "a deletion of a service fails"
         | "an endpoint stuck in DELETING"
         | "an endpoint deleted, and back again" => Deviates,
-        "an unknown status" => Odd(|got| got.text.contains(r#"tatus":"PAUSED""#)),
-        "no status" => Odd(|got| !got.text.contains(r#"tatus":"#)),
-        "no id" => Odd(|got| !got.text.contains(r#""id":"#) && !got.text.contains("interfaceEndpointId")),
+        "an unknown status" => Odd(|got| shown(got, &STATUSES) == ["PAUSED"]),
+        "no status" => Odd(|got| shown(got, &STATUSES).is_empty()),
+        "no id" => Odd(|got| shown(got, &IDS).is_empty()),
         "no nulls" => Odd(|got| !got.text.contains("null")),
         "unknown fields" => Odd(|got| got.text.contains("createdBy")),
         "a listing in pages" => Odd(|got| got.json["results"].is_array()),
@@ -82,11 +91,20 @@ fn on_wire(name: &str) -> Option<OnWire> {
 
 /// An Atlas in which nothing changes by itself, with a service that has an endpoint if the operation needs one.
 async fn prepared(change: fn(&mut Settings), operation: Operation) -> (Simulator, TestClient, String) {
-    let (atlas, client, id, name) = with_service(DedicatedPace::of(HOUR), change).await;
-    atlas.make_vpc_endpoint(VPC, &name);
+    prepared_at(&PlacedEndpoint::aws(VPC), change, operation).await
+}
+
+async fn prepared_at(
+    at: &PlacedEndpoint<'_>,
+    change: fn(&mut Settings),
+    operation: Operation,
+) -> (Simulator, TestClient, String) {
+    let (atlas, client, id, targets) =
+        with_service_at(at.place.clone(), DedicatedPace::of(HOUR), change).await;
+    at.make(&atlas, &targets);
     let needs_none = matches!(operation, Operation::CreateEndpoint | Operation::DeleteService);
     if !needs_none {
-        assert!(atlas.register_endpoint(&id, VPC));
+        assert!(atlas.register_endpoint(&id, at.endpoint));
     }
     (atlas, client, id)
 }
@@ -95,18 +113,27 @@ async fn prepared(change: fn(&mut Settings), operation: Operation) -> (Simulator
 async fn each_fault_of_the_catalogue_shows_on_each_operation_that_it_names() {
     for known in dedicated_catalogue() {
         let How::Requests { on, .. } = &known.how else { continue };
+        let wire = on_wire(known.name).unwrap_or_else(|| panic!("{} has no row", known.name));
         let mut cases = tokio::task::JoinSet::new();
-        for &operation in *on {
-            cases.spawn(shows_on(known.clone(), operation));
+        // Only what is shown, and what becomes of it, depends on the provider.
+        let depends = matches!(wire, OnWire::Odd(_) | OnWire::Stale(_) | OnWire::Deviates);
+        for at in one_of_each().into_iter().filter(|at| depends || at.place.provider == CloudProvider::Aws) {
+            for &operation in *on {
+                cases.spawn(shows_on(known.clone(), wire, at.clone(), operation));
+            }
         }
         cases.join_all().await;
     }
 }
 
-async fn shows_on(known: CatalogueEntry<ServiceEvent>, operation: Operation) {
-    let wire = on_wire(known.name).unwrap_or_else(|| panic!("{} has no row", known.name));
+async fn shows_on(
+    known: CatalogueEntry<ServiceEvent>,
+    wire: OnWire,
+    at: PlacedEndpoint<'static>,
+    operation: Operation,
+) {
     let How::Requests { times, .. } = &known.how else { return };
-    let (atlas, client, id) = prepared(|_| {}, operation).await;
+    let (atlas, client, id) = prepared_at(&at, |_| {}, operation).await;
     for rule in known.rules(&[operation]) {
         atlas.inject(rule);
     }
@@ -121,7 +148,7 @@ async fn shows_on(known: CatalogueEntry<ServiceEvent>, operation: Operation) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     let got = tokio::select! {
-        got = send(&client, operation, &id, VPC) => got,
+        got = send_to(&client, &at, operation, &id) => got,
         () = is_silent => None,
     };
     let executed = atlas.executed(operation) == 1;
@@ -144,7 +171,7 @@ async fn shows_on(known: CatalogueEntry<ServiceEvent>, operation: Operation) {
         (OnWire::Deviates, Some(got)) => executed && got.status < 300 && deviations() == 1,
         _ => false,
     };
-    assert!(met, "{} on {operation:?}: {got:?}, executed: {executed}", known.name);
+    assert!(met, "{} on {operation:?} of {at:?}: {got:?}, executed: {executed}", known.name);
     assert_eq!(atlas.rules().is_empty(), *times == Some(1), "{}", known.name);
     if known.name == "executed after its response" {
         until(&atlas, known.name, |atlas| atlas.executed(operation) == 1).await;
@@ -160,16 +187,19 @@ async fn deviations_take_their_course() {
         ("REJECTED though the VPC endpoint exists", Operation::CreateEndpoint, Some("REJECTED")),
         ("an endpoint deleted, and back again", Operation::DeleteEndpoint, Some("AVAILABLE")),
     ] {
-        let (atlas, client, id) = prepared(|_| {}, operation).await;
-        let known = dedicated_catalogue().into_iter().find(|known| known.name == name).unwrap();
-        atlas.inject(known.rules(&[operation]).remove(0));
-        assert!(send(&client, operation, &id, VPC).await.unwrap().status < 300, "{name}");
-        let made = atlas.services(DEFAULT_PROJECT).last().unwrap().id.clone();
-        atlas.set_dedicated_pace(DedicatedPace::of(Duration::from_millis(20)));
-        if operation == Operation::CreateService || operation == Operation::DeleteService {
-            service_is(&atlas, &made, end).await;
-        } else {
-            endpoint_is(&atlas, &id, VPC, end).await;
+        for at in one_of_each() {
+            let (atlas, client, id) = prepared_at(&at, |_| {}, operation).await;
+            let known = dedicated_catalogue().into_iter().find(|known| known.name == name).unwrap();
+            atlas.inject(known.rules(&[operation]).remove(0));
+            assert!(send_to(&client, &at, operation, &id).await.unwrap().status < 300, "{name} {at:?}");
+            let made = atlas.services(DEFAULT_PROJECT).last().unwrap().id.clone();
+            atlas.set_dedicated_pace(DedicatedPace::of(Duration::from_millis(20)));
+            if operation == Operation::CreateService || operation == Operation::DeleteService {
+                service_is(&atlas, &made, end).await;
+            } else {
+                let end = end.map(|word| if word == "REJECTED" { at.refused() } else { word });
+                endpoint_is(&atlas, &id, at.endpoint, end).await;
+            }
         }
     }
 }
@@ -240,7 +270,9 @@ async fn each_setting_of_the_catalogue_shows_on_one_request() {
                 (DeleteEndpoint, leaving, 409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS")
             }
             other => {
-                shows(other, set).await;
+                if !shows_elsewhere(other, set).await {
+                    shows(other, set).await;
+                }
                 continue;
             }
         };
@@ -249,6 +281,40 @@ async fn each_setting_of_the_catalogue_shows_on_one_request() {
     }
     assert_eq!(responds(|_| {}, CreateEndpoint, rejected).await.0, 409);
     assert_eq!(responds(|_| {}, UpdateService, early).await.0, 409);
+}
+
+/// The settings that show on Azure or Google Cloud only; `false` if this is none of them.
+async fn shows_elsewhere(name: &str, set: fn(&mut Settings)) -> bool {
+    let [_, azure, gcp, mapped] = one_of_each();
+    let at = match name {
+        "a port-mapped group is named after its forwarding rule" => mapped,
+        _ if name.ends_with("Google Cloud") => gcp,
+        _ if name.contains("Azure") => azure,
+        _ => return false,
+    };
+    let (atlas, client, id, targets) =
+        with_service_at(at.place.clone(), DedicatedPace::of(Duration::ZERO), set).await;
+    let send = async |operation| send_to(&client, &at, operation, &id).await.unwrap();
+    let created = send(Operation::CreateEndpoint).await;
+    assert_eq!(created.status, 201, "{name}");
+    match name {
+        "a status in the response of Azure to POST of an endpoint" => {
+            assert_eq!(created.json["status"], "INITIATING");
+        }
+        "a port-mapped group is named after its forwarding rule" => {
+            assert_eq!(created.json["endpointGroupName"], "orders-mapped-0");
+        }
+        "FAILED heals on Azure" | "FAILED heals on Google Cloud" => {
+            assert_eq!(send(Operation::GetEndpoint).await.json["status"], "FAILED");
+            at.make(&atlas, &targets);
+            assert_eq!(send(Operation::GetEndpoint).await.json["status"], "AVAILABLE");
+        }
+        _ => {
+            assert_eq!(send(Operation::DeleteEndpoint).await.status, 202);
+            assert_eq!(send(Operation::GetService).await.json["status"], "AVAILABLE", "{name}");
+        }
+    }
+    true
 }
 
 /// The settings that show only after more than one request.
@@ -324,46 +390,61 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
 async fn what_others_do_happens() {
     for known in dedicated_catalogue() {
         let How::OutOfBand(happen) = known.how else { continue };
-        let (atlas, client, id, name) = with_service(DedicatedPace::of(Duration::ZERO), |_| {}).await;
-        atlas.make_vpc_endpoint(VPC, &name);
-        assert!(atlas.register_endpoint(&id, VPC));
-        endpoint_is(&atlas, &id, VPC, Some("AVAILABLE")).await;
-        atlas.set_dedicated_pace(DedicatedPace {
-            healing: HOUR,
-            noticing: Duration::ZERO,
-            ..DedicatedPace::of(HOUR)
-        });
-        happen(&atlas, &ServicePath { project: DEFAULT_PROJECT, service: &id, endpoint: VPC });
-        let of_service = client.get(&service(&id)).await;
-        let of_endpoint = client.get(&endpoint(&id, VPC)).await.json;
-        let listed = send(&client, Operation::ListServices, &id, VPC).await.unwrap().json;
-        let ids = of_service.json["interfaceEndpoints"].as_array().map_or(0, Vec::len);
-        let met = match known.name {
-            "a service FAILED" => of_service.json["status"] == "FAILED",
-            "a service removed by others" => of_service.status == 404 && listed == json!([]),
-            "the deletion of a service begun by others" | "the last endpoint removed by others" => {
-                of_service.json["status"] == "DELETING"
+        for at in one_of_each() {
+            // No other provider has any.
+            if known.name != "its remote regions edited by others" || at.place.provider == CloudProvider::Aws
+            {
+                happens(known.name, happen, &at).await;
             }
-            "a service created again by others" => {
-                of_service.status == 404 && listed[0]["endpointServiceName"] != name.as_str()
-            }
-            "its remote regions edited by others" => {
-                of_service.json["supportedRemoteRegions"] == json!(["EU_NORTH_1"])
-            }
-            "an endpoint registered by others" => ids == 2,
-            "an endpoint of others comes and goes" => ids == 1,
-            "an endpoint removed by others" => {
-                ids == 1 && of_endpoint["errorCode"] == "PRIVATELINK_INTERFACE_ENDPOINT_NOT_FOUND"
-            }
-            "the deletion of an endpoint begun by others" => of_endpoint["deleteRequested"] == true,
-            "an endpoint removed and registered again by others" => {
-                ids == 2 && of_endpoint["connectionStatus"] == "PENDING_ACCEPTANCE"
-            }
-            "AVAILABLE turns REJECTED" | "the VPC endpoint deleted in AWS" => {
-                of_endpoint["connectionStatus"] == "REJECTED" && of_endpoint["errorMessage"].is_string()
-            }
-            other => panic!("{other} has no row"),
-        };
-        assert!(met, "{}: {of_service:?} {of_endpoint:?}", known.name);
+        }
     }
+}
+
+async fn happens(name: &str, happen: ServiceEvent, at: &PlacedEndpoint<'_>) {
+    let (atlas, client, id, targets) =
+        with_service_at(at.place.clone(), DedicatedPace::of(Duration::ZERO), |_| {}).await;
+    at.make(&atlas, &targets);
+    assert!(atlas.register_endpoint(&id, at.endpoint));
+    endpoint_is(&atlas, &id, at.endpoint, Some("AVAILABLE")).await;
+    atlas.set_dedicated_pace(DedicatedPace {
+        healing: HOUR,
+        noticing: Duration::ZERO,
+        ..DedicatedPace::of(HOUR)
+    });
+    happen(&atlas, &ServicePath { project: DEFAULT_PROJECT, service: &id, endpoint: at.endpoint });
+    let send = async |operation| send_to(&client, at, operation, &id).await.unwrap();
+    let of_service = send(Operation::GetService).await;
+    let of_endpoint = send(Operation::GetEndpoint).await.json;
+    let listed = send(Operation::ListServices).await.json;
+    let ids = ["interfaceEndpoints", "privateEndpoints", "endpointGroupNames"];
+    let ids = ids.iter().find_map(|name| Some(of_service.json[*name].as_array()?.len())).unwrap_or_default();
+    let is_new = || listed[0]["id"].is_string() && listed[0]["id"] != id.as_str();
+    let met = match name {
+        "a service FAILED" => of_service.json["status"] == "FAILED",
+        "a service removed by others" => of_service.status == 404 && listed == json!([]),
+        "the deletion of a service begun by others" | "the last endpoint removed by others" => {
+            of_service.json["status"] == "DELETING"
+        }
+        "a service created again by others" => {
+            of_service.status == 404 && is_new() && atlas.services(DEFAULT_PROJECT)[0].targets() != targets
+        }
+        "its remote regions edited by others" => {
+            of_service.json["supportedRemoteRegions"] == json!(["EU_NORTH_1"])
+        }
+        "an endpoint registered by others" => ids == 2,
+        "an endpoint of others comes and goes" => ids == 1,
+        "an endpoint removed by others" => {
+            ids == 1 && of_endpoint["errorCode"] == "PRIVATELINK_INTERFACE_ENDPOINT_NOT_FOUND"
+        }
+        "the deletion of an endpoint begun by others" => of_endpoint["deleteRequested"] == true,
+        "an endpoint removed and registered again by others" => {
+            let first = if at.refused() == "REJECTED" { "PENDING_ACCEPTANCE" } else { "INITIATING" };
+            ids == 2 && at.status(&of_endpoint) == first
+        }
+        "AVAILABLE turns REJECTED or FAILED" | "what it stands for deleted in the cloud" => {
+            at.status(&of_endpoint) == at.refused() && of_endpoint["errorMessage"].is_string()
+        }
+        other => panic!("{other} has no row"),
+    };
+    assert!(met, "{name} of {at:?}: {of_service:?} {of_endpoint:?}");
 }

@@ -15,7 +15,7 @@ async fn from_nothing_to_a_private_connection_string_and_back() {
     assert_eq!((early.status, early.code()), (409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS"));
     atlas.set_dedicated_pace(SOON);
     service_is(&atlas, &id, Some("AVAILABLE")).await;
-    atlas.make_vpc_endpoint(VPC, &atlas.service(&id).unwrap().service_name.unwrap());
+    atlas.make_vpc_endpoint(VPC, &atlas.service(&id).unwrap().service_name().unwrap());
     assert!(client.get(&cluster()).await.json["connectionStrings"].get("privateEndpoint").is_none());
     assert_eq!(send(&client, Operation::CreateEndpoint, &id, VPC).await.unwrap().status, 201);
     endpoint_is(&atlas, &id, VPC, Some("AVAILABLE")).await;
@@ -74,7 +74,7 @@ async fn a_vpc_endpoint_of_a_lost_service_is_rejected_by_the_next_one() {
     assert!(atlas.remove_service(&id));
     let next = client.post(&services(), &region("US_EAST_1")).await.json["id"].as_str().unwrap().to_owned();
     service_is(&atlas, &next, Some("AVAILABLE")).await;
-    assert_ne!(atlas.service(&next).unwrap().service_name, Some(name));
+    assert_ne!(atlas.service(&next).unwrap().service_name(), Some(name));
     assert_eq!(send(&client, Operation::CreateEndpoint, &next, VPC).await.unwrap().status, 201);
     endpoint_is(&atlas, &next, VPC, Some("REJECTED")).await;
 }
