@@ -56,6 +56,7 @@ fn of_service(status: u16, code: &str) -> Option<FaultKind> {
         (404, code) if is_of_family && code.ends_with("_NOT_FOUND") => FaultKind::EndpointNotFound,
         // Atlas knows the project, and no such thing can be in it.
         (404, code) if is_of_family && code.ends_with("_ID_MALFORMED") => FaultKind::Refused,
+        (409, "MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION") => FaultKind::MultipleRegions,
         // Whatever its code: those of a second POST or DELETE are not all known, and a listing shows what it was.
         (409, _) => FaultKind::Conflict,
         _ => return None,

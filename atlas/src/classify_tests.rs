@@ -130,7 +130,7 @@ fn a_call_about_a_service_has_rows_of_its_own_in_both_families_of_codes() {
         (409, "PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS", FaultKind::Conflict),
         (409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", FaultKind::Conflict),
         (409, "CANNOT_DELETE_PRIVATELINK_WITH_ENDPOINTS", FaultKind::Conflict),
-        (409, "MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION", FaultKind::Conflict),
+        (409, "MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION", FaultKind::MultipleRegions),
         (409, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND", FaultKind::Conflict),
         (409, "A_CODE_OF_TOMORROW", FaultKind::Conflict),
         (404, "GROUP_NOT_FOUND", FaultKind::NoAccess),

@@ -237,7 +237,7 @@ impl RequestContext<'_> {
                 "it may have been deleted; the next listing shows whether it was".to_owned()
             }
             FaultKind::NotServerless => {
-                "the instance is no longer serverless; point its clients at its new address".to_owned()
+                "the instance is no longer serverless: it is a Flex cluster, which has no private endpoints, or a dedicated one".to_owned()
             }
             FaultKind::Retired => {
                 "Atlas has switched this API off, and nothing can be managed through it any more".to_owned()
@@ -258,9 +258,7 @@ impl RequestContext<'_> {
             // Such as "No Capacity": nothing that a user could fix.
             FaultKind::Refused if response.has_code("ATLAS_GENERAL_ERROR") => "retrying".to_owned(),
             FaultKind::Refused => "fix what Atlas reports".to_owned(),
-            FaultKind::Conflict
-                if response.has_code("MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION") =>
-            {
+            FaultKind::MultipleRegions => {
                 "enable regionalized private endpoints in this project, or keep all its private endpoints in one region"
                     .to_owned()
             }

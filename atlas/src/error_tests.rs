@@ -92,7 +92,7 @@ fn every_class_of_refusal_has_a_next_step_of_its_own() {
             400,
             code("NOT_SERVERLESS_TENANT_CLUSTER"),
             None,
-            "the instance is no longer serverless; point its clients at its new address",
+            "the instance is no longer serverless: it is a Flex cluster, which has no private endpoints, or a dedicated one",
         ),
         (
             List,

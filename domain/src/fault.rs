@@ -121,6 +121,9 @@ pub enum FaultKind {
     /// 409 to a request about an endpoint service or its endpoints: something that is in Atlas already prevents it, such as the very
     /// thing that was to be created, or the endpoints of a service that was to be deleted. A listing shows which.
     Conflict,
+    /// 409 `MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION`: without regional mode, a project has one endpoint in each of several
+    /// regions, or several endpoints in one region.
+    MultipleRegions,
     /// `NOT_SERVERLESS_TENANT_CLUSTER`: the instance was migrated to a Flex or dedicated cluster.
     NotServerless,
     /// 410 `VERSION_GONE`: Atlas has switched this API off.

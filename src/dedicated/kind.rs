@@ -9,7 +9,7 @@ use domain::dedicated::claim::ClaimReading;
 use domain::dedicated::kept::KeptState;
 use domain::dedicated::life::{Entry, Life, Provenance, Sort};
 use domain::dedicated::names::{Declares, ObjectName, ObjectNames, Offer};
-use domain::dedicated::observed::{Adopt, Deletion, Object, Spec};
+use domain::dedicated::observed::{Adopt, Deletion, Object, Spec, StringsByCluster};
 use domain::dedicated::service::{Provider, ProviderServices, ServiceKey};
 use domain::dedicated::status::Report;
 use domain::instant::SinceBoot;
@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::runtime::identity::Identity;
 use crate::runtime::kind::Kind;
 use crate::runtime::object_fields;
-use crate::runtime::references::vpc_endpoint::VpcEndpointFields;
+use crate::runtime::references::endpoint::DeclaredFields;
 use crate::runtime::states::Kept;
 use crate::schema::{self, AdoptionPolicy, DeletionOverride, GcpServiceKey, OutputConfigMap, ProviderName};
 
@@ -41,8 +41,8 @@ pub(crate) trait DedicatedKind:
         None
     }
 
-    /// Returns what the status records: each life, its provenance, and the uid of the object that recorded it.
-    fn records(&self) -> Vec<(Life, Option<&str>, Option<&str>)>;
+    /// Returns what the status records.
+    fn records(&self) -> Vec<StoredRecord<'_>>;
 
     /// Returns `status.settledClaim`.
     fn settled_claim(&self) -> Option<&str>;
@@ -56,20 +56,41 @@ pub(crate) trait DedicatedKind:
     /// Returns what the spec alone declares.
     fn declares(&self) -> Declares;
 
+    /// Returns the services among which the status records an endpoint.
+    fn recorded_services(&self) -> Option<ProviderServices>;
+
     /// Returns what the object offers to endpoints, if it declares a service.
     fn offer(&self) -> Option<Offer>;
 
     /// Returns the Secret that the spec names.
     fn secret(&self) -> Option<&str>;
 
-    /// Returns the fields that declare a VPC endpoint.
-    fn vpc_endpoint(&self) -> VpcEndpointFields<'_>;
+    /// Returns the output ConfigMap that the spec names.
+    fn output(&self) -> Option<&OutputConfigMap>;
+
+    /// Returns the private connection strings that the status shows.
+    fn strings(&self) -> StringsByCluster {
+        StringsByCluster::new()
+    }
+
+    /// Returns the fields that declare an endpoint.
+    fn endpoint(&self) -> DeclaredFields<'_>;
 
     /// Returns `true` if nothing may be written to Atlas.
     fn is_observing(&self) -> bool;
 
     /// Returns the status that shows `report`, but for what the status of every kind has.
     fn shown(&self, report: &Report, uid: &str) -> Self::Status;
+}
+
+/// What a status records of one life, as it is stored.
+pub(crate) struct StoredRecord<'a> {
+    pub(crate) life: Life,
+    pub(crate) provenance: Option<&'a str>,
+    /// The uid of the object that recorded it.
+    pub(crate) recorded_by: Option<&'a str>,
+    /// The project of an endpoint.
+    pub(crate) project: Option<&'a str>,
 }
 
 impl Kept for KeptState {
@@ -88,9 +109,10 @@ impl Kept for KeptState {
 /// Returns the object in the form that the rules use.
 pub(super) fn object<K: DedicatedKind>(object: &K, identity: &Identity, cluster: &ClusterId) -> Object {
     let Identity { token, uid, .. } = identity;
-    let entry = |(life, provenance, recorded_by): (Life, Option<&str>, Option<&str>)| Entry {
+    let entry = |StoredRecord { life, provenance, recorded_by, project }: StoredRecord<'_>| Entry {
         life,
         provenance: Provenance::recorded(provenance, recorded_by, uid),
+        project: project.and_then(|project| project.parse().ok()),
     };
     Object {
         token: token.clone(),
@@ -100,6 +122,7 @@ pub(super) fn object<K: DedicatedKind>(object: &K, identity: &Identity, cluster:
         claim: ClaimReading::of(object_fields::annotation(object, K::CLAIM), token, cluster),
         settled: object.settled_claim().map(Nonce::recorded),
         entries: object.records().into_iter().map(entry).collect(),
+        strings: object.strings(),
         reported: object_fields::reported(object),
     }
 }
@@ -118,7 +141,7 @@ pub(super) fn names<K: DedicatedKind>(object: &K, identity: &Identity, cluster: 
         is_deleting: meta.deletion_timestamp.is_some(),
         is_observing: object.is_observing(),
         declares: object.declares(),
-        records: object.records().into_iter().map(|(life, ..)| life).collect(),
+        records: object.records().into_iter().map(|record| record.life).collect(),
         claim: claim
             .nonce()
             .map(|nonce| (nonce.clone(), claim.target().cloned(), settled == Some(nonce.as_str()))),
@@ -148,30 +171,6 @@ pub(crate) fn service_key(
         },
         region: region.parse().map_err(|error| format!("`region`: {error}"))?,
         is_port_mapped: gcp.is_some_and(|gcp| gcp.port_mapping),
-    })
-}
-
-/// Returns why this version does not act on a provider, if it does not.
-///
-/// # Errors
-/// The reason.
-pub(crate) fn supported(provider: Provider) -> Result<(), String> {
-    match provider {
-        Provider::Aws => Ok(()),
-        Provider::Azure | Provider::Gcp => Err(format!(
-            "`provider`: this version of the operator supports AWS only, and does nothing for {provider}; delete this object, or wait for a \
-             later version"
-        )),
-    }
-}
-
-/// Returns why this version does not act on an object with an output ConfigMap, if it has one.
-///
-/// # Errors
-/// The reason.
-pub(crate) fn without_output(output: Option<&OutputConfigMap>) -> Result<(), String> {
-    output.map_or(Ok(()), |_| {
-        Err("`outputConfigMap`: this version of the operator writes none for this kind; remove it, and read the status".to_owned())
     })
 }
 

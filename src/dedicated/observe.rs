@@ -116,7 +116,7 @@ async fn read_cluster<K: DedicatedKind>(
 
 /// Returns the private connection strings of a cluster behind an endpoint: by its id, never by their position.
 fn strings(cluster: &ClusterDescription, endpoint: &CloudEndpointId) -> Vec<ConnectionStrings> {
-    let is_behind = |strings: &&PrivateStrings| strings.endpoint_ids.iter().any(|id| id == endpoint.as_str());
+    let is_behind = |strings: &&PrivateStrings| strings.endpoint_ids.iter().any(|id| endpoint.is(id));
     let found = cluster.private_strings.iter().filter(is_behind);
     found
         .map(|strings| ConnectionStrings {

@@ -2,17 +2,18 @@
 //!
 //! It decides nothing. No write may be dropped while it is sent: what it does is known only by its response.
 
+use std::collections::BTreeSet;
+
 use atlas::{AtlasError, DeleteOutcome, Operation, WriteResult};
 use domain::dedicated::claim::ClaimTarget;
-use domain::dedicated::endpoint::NewEndpoint;
 use domain::dedicated::life::Life;
 use domain::dedicated::observed::Subject;
-use domain::dedicated::reconcile::vocabulary::CallResponse;
+use domain::dedicated::reconcile::vocabulary::{CallResponse, RegionsWrite, WriteIntent};
 use domain::dedicated::region::Region;
-use domain::dedicated::service::{ProviderServices, ServiceAddress};
+use domain::dedicated::service::{ProviderServices, ServiceAddress, ServiceId};
 use domain::fault::{Fault, FaultKind};
 use domain::rate_limits::Withheld;
-use domain::reference::VpcEndpoint;
+use domain::reference::DeclaredEndpoint;
 use tracing::info;
 
 use crate::runtime::atlas_access::Access;
@@ -20,7 +21,7 @@ use crate::runtime::atlas_access::Access;
 /// Sends the request of a claim, unless `may_send` forbids it at the last moment.
 pub(super) async fn send(
     access: &Access<ProviderServices>,
-    (subject, remote_regions): (&Subject, &[Region]),
+    (subject, remote_regions): (&Subject, &BTreeSet<Region>),
     target: &ClaimTarget,
     may_send: impl Fn() -> bool + Send + Sync + 'static,
 ) -> (CallResponse, Option<AtlasError>) {
@@ -33,9 +34,11 @@ pub(super) async fn send(
                 CallResponse::ServiceCreated(service)
             })
         }
-        (ClaimTarget::Create(Some(life)), Subject::Endpoint { endpoint: VpcEndpoint::Declared(id), .. }) => {
-            let endpoint = NewEndpoint::Aws { id: id.clone() };
-            let result = client.create_endpoint(&address(access, life), &endpoint, may_send).await;
+        (
+            ClaimTarget::Create(Some(life)),
+            Subject::Endpoint { endpoint: DeclaredEndpoint::Declared(endpoint), .. },
+        ) if life.endpoint == Some(endpoint.id()) => {
+            let result = client.create_endpoint(&address(access, life), endpoint, may_send).await;
             response(result, |endpoint| {
                 info!(endpoint.id = %endpoint.id, "registered the endpoint");
                 CallResponse::EndpointCreated(endpoint)
@@ -61,6 +64,20 @@ pub(super) async fn send(
     }
 }
 
+/// Sets the remote regions of a service, unless `may_send` forbids it at the last moment.
+pub(super) async fn update(
+    access: &Access<ProviderServices>,
+    RegionsWrite { service, regions, .. }: &RegionsWrite,
+    may_send: impl Fn() -> bool + Send + Sync + 'static,
+) -> (CallResponse, Option<AtlasError>) {
+    let address = ServiceAddress { services: access.subject.clone(), id: service.clone() };
+    let result = access.key.client.update_service(&address, regions, may_send).await;
+    response(result, |()| {
+        info!(service.id = %service, "set the remote regions of the endpoint service");
+        CallResponse::Updated
+    })
+}
+
 fn response<T>(
     result: WriteResult<T>,
     executed: impl FnOnce(T) -> CallResponse,
@@ -77,16 +94,17 @@ fn address(access: &Access<ProviderServices>, life: &Life) -> ServiceAddress {
 }
 
 /// Returns what withholds a write, as a message about the write that it withholds.
-pub(super) fn described(withheld: Withheld, target: &ClaimTarget, services: &ProviderServices) -> Withheld {
-    let at = |life: &Life| ServiceAddress { services: services.clone(), id: life.service.clone() };
-    let attempt = match target {
-        ClaimTarget::Create(None) => Operation::ListServices.attempt(services, None),
-        ClaimTarget::Create(Some(life)) => {
-            Operation::CreateEndpoint.attempt(&at(life), life.endpoint.as_ref())
+pub(super) fn described(withheld: Withheld, intent: &WriteIntent, services: &ProviderServices) -> Withheld {
+    let at = |id: &ServiceId| ServiceAddress { services: services.clone(), id: id.clone() };
+    let attempt = match intent {
+        WriteIntent::Update(service) => Operation::UpdateService.attempt(&at(service), None),
+        WriteIntent::Claimed(ClaimTarget::Create(None)) => Operation::ListServices.attempt(services, None),
+        WriteIntent::Claimed(ClaimTarget::Create(Some(life))) => {
+            Operation::CreateEndpoint.attempt(&at(&life.service), life.endpoint.as_ref())
         }
-        ClaimTarget::Delete(life) => match &life.endpoint {
-            None => Operation::DeleteService.attempt(&at(life), None),
-            Some(id) => Operation::DeleteEndpoint.attempt(&at(life), Some(id)),
+        WriteIntent::Claimed(ClaimTarget::Delete(life)) => match &life.endpoint {
+            None => Operation::DeleteService.attempt(&at(&life.service), None),
+            Some(id) => Operation::DeleteEndpoint.attempt(&at(&life.service), Some(id)),
         },
     };
     match withheld {

@@ -7,12 +7,13 @@ use domain::dedicated::life::Sort;
 use domain::dedicated::observed::{Object, Spec};
 use domain::dedicated::reconcile::state::DedicatedResource;
 use domain::dedicated::status::Report;
+use domain::reconcile::output::OutputNames;
 use domain::reconcile::tracked::ReadResource;
 use domain::schedule::ObjectVersion;
 use domain::token::ClusterId;
 
 use crate::runtime::identity::Identity;
-use crate::runtime::object_fields;
+use crate::runtime::{object_fields, output};
 
 use super::kind::{self, DedicatedKind};
 use super::status_patch;
@@ -62,6 +63,10 @@ impl<K: DedicatedKind> ReadResource for ReadObject<K> {
 
     fn interval(&self) -> Duration {
         self.object.interval()
+    }
+
+    fn output(&self) -> OutputNames<'_> {
+        output::names(&*self.object, self.object.output().map(|map| map.name.as_str()))
     }
 }
 

@@ -14,14 +14,15 @@ use domain::dedicated::endpoint::{CloudEndpointId, ConnectionStatus};
 use domain::dedicated::life::Sort;
 use domain::dedicated::names::{Declares, ObjectName, Others, ServiceName};
 use domain::dedicated::observed::Subject;
-use domain::dedicated::reconcile::vocabulary::{CallResponse, ClaimWrite, ClaimedWrite, Dedicated, Plan};
+use domain::dedicated::reconcile::vocabulary::{
+    CallResponse, ClaimWrite, ClaimedWrite, Dedicated, DedicatedWrite, Plan, WriteIntent,
+};
 use domain::dedicated::service::{ProviderServices, ServiceStatus};
 use domain::rate_limits::Withheld;
 use domain::reconcile::{
     Done, Effect, End, Input, Interruption, ListRequest, Moment, Note, ObjectWrite, Permits, Resolution,
     StatusWrite,
 };
-use domain::reference::VpcEndpoint;
 use domain::status::{EventDraft, EventReason};
 use domain::token::{ClusterId, Token};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -35,7 +36,7 @@ use crate::runtime::executor::{self, KindReconcile, ListResult, Services, Target
 use crate::runtime::identity::Identity;
 use crate::runtime::object_fields;
 use crate::runtime::object_metrics::{ReconcileFinding, waiting_for};
-use crate::runtime::references::vpc_endpoint;
+use crate::runtime::references::endpoint::{self, DeclaredFields};
 use crate::runtime::shared::SharedParts;
 
 use super::context::Context;
@@ -135,23 +136,20 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
 
     fn resolve(&self) -> Resolution<Subject> {
         let object = self.resource();
-        let (service, id) = match object.declares() {
+        let service = match object.declares() {
             Declares::Nothing => return Resolution::Found(Subject::Nothing(K::SORT)),
             Declares::Service(_) if self.may_have_unknown_users() => return Resolution::NotRead,
             Declares::Service(key) => return Resolution::Found(Subject::Service(key)),
-            Declares::Endpoint(service, id) => (service, id),
+            Declares::Endpoint(service, _) => service,
         };
         let Some(service) = self.service(&service) else { return Resolution::NotRead };
-        let endpoint = if object.meta().deletion_timestamp.is_some() {
-            self.ctx.references.remove(&self.identity.token);
-            id.map_or(VpcEndpoint::Undeclared, |id| VpcEndpoint::of_id("spec.aws.id", id.as_str()))
-        } else {
-            let request = object_fields::reconcile_request(object);
-            let fields = object.vpc_endpoint();
-            let found = vpc_endpoint::resolve(&self.ctx.references, &self.identity, &fields, request);
-            let Some(endpoint) = found else { return Resolution::NotRead };
-            endpoint
-        };
+        let DeclaredFields { literal, reference, stated } = object.endpoint();
+        // A deletion does not depend on another object.
+        let reference = reference.filter(|_| object.meta().deletion_timestamp.is_none());
+        let fields = DeclaredFields { literal, reference, stated };
+        let request = object_fields::reconcile_request(object);
+        let found = endpoint::resolve(&self.ctx.references, &self.identity, fields, request);
+        let Some(endpoint) = found else { return Resolution::NotRead };
         Resolution::Found(Subject::Endpoint { service, endpoint })
     }
 
@@ -162,10 +160,10 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
         }
     }
 
-    fn withheld(&self, access: &Access<ProviderServices>, target: &ClaimTarget) -> Option<Withheld> {
+    fn withheld(&self, access: &Access<ProviderServices>, intent: &WriteIntent) -> Option<Withheld> {
         let requested = self.machine.state().tracked().handled_request().is_some();
         let withheld = self.ctx.shared.atlas.begin_write(access, requested)?;
-        Some(perform::described(withheld, target, &access.subject))
+        Some(perform::described(withheld, intent, &access.subject))
     }
 
     async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
@@ -187,15 +185,24 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
     async fn call(
         &self,
         access: &Access<ProviderServices>,
-        ClaimedWrite { target, claimed }: ClaimedWrite,
+        write: DedicatedWrite,
     ) -> (CallResponse, Option<AtlasError>) {
         let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
-        let is_create = matches!(target, ClaimTarget::Create(_));
-        // The last check uses the events that the watch has delivered since the claim.
+        let (since, is_delete) = match &write {
+            DedicatedWrite::Claimed(claimed) => {
+                (claimed.claimed, matches!(claimed.target, ClaimTarget::Delete(_)))
+            }
+            DedicatedWrite::Update(update) => (update.read, false),
+        };
+        // The last check uses the events that the watch has delivered since the claim, or the read.
         let may_send = move || {
-            claimed.until(stamp()) < ctx.settings.times.create_deadline
+            since.until(stamp()) < ctx.settings.times.create_deadline
                 && ctx.shared.work.may_send()
-                && !(is_create && ctx.objects.states.deletion_seen(&token))
+                && (is_delete || !ctx.objects.states.deletion_seen(&token))
+        };
+        let target = match write {
+            DedicatedWrite::Claimed(ClaimedWrite { target, .. }) => target,
+            DedicatedWrite::Update(update) => return perform::update(access, &update, may_send).await,
         };
         let regions = self.resource().rules().ok().and_then(|spec| spec.remote_regions).unwrap_or_default();
         perform::send(access, (self.machine.state().subject(), &regions), &target, may_send).await
@@ -305,7 +312,7 @@ impl<K: DedicatedKind> KindReconcile for DedicatedReconcile<K> {
 /// Returns the status in Atlas, for the metrics: one of few words.
 fn word(state: &State) -> &'static str {
     match state {
-        State::Service(service) => ServiceStatus::KNOWN_WORDS
+        State::Service(service) | State::Updating(service, _) => ServiceStatus::KNOWN_WORDS
             .iter()
             .find(|word| **word == service.status.as_str())
             .copied()

@@ -60,7 +60,8 @@ impl<K: DedicatedKind> DedicatedReconcile<K> {
         let offer = self.ctx.common.names().offer(object).cloned();
         let Some(offer) = offer else {
             let is_known = self.ctx.common.links().is_some_and(|links| (links.are_known)(Sort::Service));
-            return is_known.then_some(ServiceRef::Missing { object: described, known: None });
+            let known = self.machine.object().object.recorded_services();
+            return is_known.then_some(ServiceRef::Missing { object: described, known });
         };
         if !offer.allows(object, &self.identity.namespace) {
             return Some(ServiceRef::NotAllowed(described));

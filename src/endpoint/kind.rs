@@ -3,29 +3,31 @@
 use std::time::Duration;
 
 use domain::dedicated::cluster::ClusterName;
+use domain::dedicated::endpoint::{ForwardingRule, NewEndpoint};
 use domain::dedicated::kept::KeptState;
 use domain::dedicated::life::{Entry, Life, Sort};
 use domain::dedicated::names::{Declares, ObjectName, Offer, ServiceName};
-use domain::dedicated::observed::{ConnectionStrings, Spec};
-use domain::dedicated::service::Provider;
+use domain::dedicated::observed::{ConnectionStrings, Spec, StringsByCluster};
+use domain::dedicated::service::{Provider, ProviderServices};
 use domain::dedicated::status::{Fields, Report};
+use domain::reference::{DeclaredEndpoint, Stated};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::crd::{
-    ClusterConnectionStrings, PrivateEndpoint, PrivateEndpointSpec, PrivateEndpointStatus, ReplacementOrder,
-    SupersededEndpoint,
+    AwsVpcEndpoint, AzurePrivateEndpoint, ClusterConnectionStrings, GcpEndpointGroup, GcpForwardingRule,
+    PrivateEndpoint, PrivateEndpointSpec, PrivateEndpointStatus, ReplacementOrder, SupersededEndpoint,
 };
 
 use crate::dedicated::kind::{
-    DedicatedKind, adoption, deletion, duration, interval, service_key, supported, without_output,
+    DedicatedKind, StoredRecord, adoption, deletion, duration, interval, service_key,
 };
 use crate::runtime::kind::Kind;
 use crate::runtime::object_fields;
-use crate::runtime::references::vpc_endpoint::{NamedObject, VpcEndpointFields};
+use crate::runtime::references::endpoint::{DeclaredFields, NamedObject};
 use crate::runtime::status_patch::Current;
 use crate::runtime::work_queue::Lane;
-use crate::schema::{self, ManagementPolicy};
+use crate::schema::{self, CloudProviderEndpointRef, ManagementPolicy, OutputConfigMap};
 
 impl Kind for PrivateEndpoint {
     type Kept = KeptState;
@@ -107,25 +109,38 @@ impl PrivateEndpoint {
 impl DedicatedKind for PrivateEndpoint {
     const SORT: Sort = Sort::Endpoint;
     const RECORDED: &'static [&'static str] =
-        &["serviceId", "endpointId", "provenance", "recordedBy", "superseded"];
+        &["projectId", "serviceId", "endpointId", "provenance", "recordedBy", "superseded"];
 
     fn stored(&self, field: &str) -> Option<&Value> {
         self.status.as_ref().filter(|_| field == "superseded")?.superseded.stored()
     }
 
-    fn records(&self) -> Vec<(Life, Option<&str>, Option<&str>)> {
+    fn records(&self) -> Vec<StoredRecord<'_>> {
         let Some(status) = &self.status else { return Vec::new() };
         let life = |service: &str, endpoint: &str| {
             Some(Life { service: service.parse().ok()?, endpoint: Some(endpoint.parse().ok()?) })
         };
         let ids = status.service_id.as_deref().zip(status.endpoint_id.as_deref());
-        let first = ids.and_then(|(service, endpoint)| life(service, endpoint));
-        let first = first.map(|life| (life, status.provenance.as_deref(), status.recorded_by.as_deref()));
+        let first = ids.and_then(|(service, endpoint)| life(service, endpoint)).map(|life| StoredRecord {
+            life,
+            provenance: status.provenance.as_deref(),
+            recorded_by: status.recorded_by.as_deref(),
+            project: status.project_id.as_deref(),
+        });
         let former = status.superseded.iter().filter_map(|former| {
-            let life = life(&former.service_id, &former.endpoint_id)?;
-            Some((life, former.provenance.as_deref(), former.recorded_by.as_deref()))
+            Some(StoredRecord {
+                life: life(&former.service_id, &former.endpoint_id)?,
+                provenance: former.provenance.as_deref(),
+                recorded_by: former.recorded_by.as_deref(),
+                project: former.project_id.as_deref(),
+            })
         });
         first.into_iter().chain(former).collect()
+    }
+
+    fn recorded_services(&self) -> Option<ProviderServices> {
+        let project = self.records().first()?.project?.parse().ok()?;
+        Some(ProviderServices { project, provider: self.provider() })
     }
 
     fn settled_claim(&self) -> Option<&str> {
@@ -134,11 +149,10 @@ impl DedicatedKind for PrivateEndpoint {
 
     fn rules(&self) -> Result<Spec, String> {
         let spec = &self.spec;
-        supported(self.provider())?;
-        without_output(spec.output_config_map.as_ref())?;
         self.service()?;
         let clusters: Result<Vec<ClusterName>, _> = spec.clusters.iter().map(|name| name.parse()).collect();
         Ok(Spec {
+            provider: Some(self.provider()),
             adopt: adoption(spec.adopt),
             deletion: spec.deletion_policy.map(deletion),
             observe: self.is_observing(),
@@ -151,8 +165,11 @@ impl DedicatedKind for PrivateEndpoint {
     }
 
     fn declares(&self) -> Declares {
-        let id = self.spec.aws.as_ref().and_then(|aws| aws.id.as_deref());
-        let id = id.and_then(|id| id.trim().parse().ok());
+        let PrivateEndpointSpec { aws, azure, gcp, .. } = &self.spec;
+        let aws = aws.as_ref().and_then(|aws| aws.id.as_deref());
+        let azure = azure.as_ref().and_then(|azure| azure.id.as_deref());
+        let gcp = gcp.as_ref().and_then(|gcp| gcp.group_name.as_deref());
+        let id = aws.or(azure).or(gcp).and_then(|id| id.trim().parse().ok());
         self.service().map_or(Declares::Nothing, |service| Declares::Endpoint(service, id))
     }
 
@@ -164,16 +181,33 @@ impl DedicatedKind for PrivateEndpoint {
         self.spec.credentials_ref.as_ref().map(|named| named.name.as_str())
     }
 
-    fn vpc_endpoint(&self) -> VpcEndpointFields<'_> {
-        let aws = self.spec.aws.as_ref();
-        let reference = aws.and_then(|aws| aws.reference.as_ref()).map(|reference| NamedObject {
-            api_version: &reference.api_version,
-            kind: &reference.kind,
-            name: &reference.name,
-            key: reference.key.as_deref(),
-        });
-        let id = aws.and_then(|aws| aws.id.as_deref());
-        VpcEndpointFields { id: ("aws.id", id), reference: ("spec.aws.ref", reference) }
+    fn output(&self) -> Option<&OutputConfigMap> {
+        self.spec.output_config_map.as_ref()
+    }
+
+    fn strings(&self) -> StringsByCluster {
+        let mut strings = StringsByCluster::new();
+        for shown in self.status.iter().flat_map(|status| &status.connection_strings) {
+            let Ok(cluster) = shown.cluster.parse() else { continue };
+            strings.entry(cluster).or_default().push(ConnectionStrings {
+                kind: shown.kind.clone().unwrap_or_default(),
+                standard: shown.standard.clone(),
+                srv: shown.srv.clone(),
+                srv_shard_optimized: shown.srv_shard_optimized.clone(),
+            });
+        }
+        strings
+    }
+
+    fn endpoint(&self) -> DeclaredFields<'_> {
+        let PrivateEndpointSpec { aws, azure, gcp, .. } = &self.spec;
+        match (aws, azure, gcp) {
+            (Some(aws), _, _) => of_aws(aws),
+            (_, Some(azure), _) => of_azure(azure),
+            (_, _, Some(gcp)) => of_gcp(gcp),
+            // The API server rejects it.
+            (None, None, None) => DeclaredFields::default(),
+        }
     }
 
     fn is_observing(&self) -> bool {
@@ -194,7 +228,7 @@ impl DedicatedKind for PrivateEndpoint {
                     shown.status.clone_from(&current.status);
                     shown.error_message.clone_from(&current.error_message);
                 }
-                shown.connection_strings = connection_strings(&current, strings);
+                shown.connection_strings = shown_strings(strings);
                 shown
             }
         };
@@ -204,38 +238,77 @@ impl DedicatedKind for PrivateEndpoint {
             first.and_then(|entry| entry.life.endpoint.as_ref()).map(|id| id.as_str().to_owned());
         shown.provenance = first.map(|entry| entry.provenance.as_str().to_owned());
         shown.recorded_by = first.map(|_| uid.to_owned());
-        let former = report.entries.iter().skip(1).map(|Entry { life, provenance }| SupersededEndpoint {
-            service_id: life.service.to_string(),
-            endpoint_id: life.endpoint.as_ref().map_or_else(String::new, |id| id.as_str().to_owned()),
-            provenance: Some(provenance.as_str().to_owned()),
-            recorded_by: Some(uid.to_owned()),
-            ..SupersededEndpoint::default()
-        });
+        shown.project_id = first.and_then(|entry| entry.project.as_ref()).map(ToString::to_string);
+        let former =
+            report.entries.iter().skip(1).map(|Entry { life, provenance, project }| SupersededEndpoint {
+                project_id: project.as_ref().map(ToString::to_string),
+                service_id: life.service.to_string(),
+                endpoint_id: life.endpoint.as_ref().map_or_else(String::new, |id| id.as_str().to_owned()),
+                provenance: Some(provenance.as_str().to_owned()),
+                recorded_by: Some(uid.to_owned()),
+                ..SupersededEndpoint::default()
+            });
         shown.superseded = former.collect();
         shown.settled_claim = report.settled.as_ref().map(|nonce| nonce.as_str().to_owned());
         shown
     }
 }
 
-/// Returns the private connection strings by cluster; those of a cluster that could not be read stay as they are.
-fn connection_strings(
-    current: &PrivateEndpointStatus,
-    strings: &[(ClusterName, Option<Vec<ConnectionStrings>>)],
-) -> Vec<ClusterConnectionStrings> {
-    let mut shown = Vec::new();
-    for (cluster, read) in strings {
-        match read {
-            None => shown.extend(
-                current.connection_strings.iter().filter(|known| known.cluster == cluster.as_str()).cloned(),
-            ),
-            Some(read) => shown.extend(read.iter().map(|strings| ClusterConnectionStrings {
-                cluster: cluster.as_str().to_owned(),
-                kind: Some(strings.kind.clone()).filter(|kind| !kind.is_empty()),
-                srv: strings.srv.clone(),
-                srv_shard_optimized: strings.srv_shard_optimized.clone(),
-                standard: strings.standard.clone(),
-            })),
-        }
+fn of_aws(aws: &AwsVpcEndpoint) -> DeclaredFields<'_> {
+    let literal = aws.id.as_deref().map(|id| DeclaredEndpoint::of_id("aws.id", id));
+    DeclaredFields {
+        literal: literal.unwrap_or_default().map(|id| NewEndpoint::Aws { id }),
+        reference: aws.reference.as_ref().map(|reference| named("spec.aws.ref", reference)),
+        stated: Stated::Aws,
     }
-    shown
+}
+
+fn of_azure(azure: &AzurePrivateEndpoint) -> DeclaredFields<'_> {
+    let ip_address = azure.ip_address.clone();
+    let endpoint = |id| NewEndpoint::Azure { id, ip_address: ip_address.clone().unwrap_or_default() };
+    let literal = azure.id.as_deref().map(|id| DeclaredEndpoint::of_id("azure.id", id));
+    DeclaredFields {
+        literal: literal.unwrap_or_default().map(endpoint),
+        reference: azure.reference.as_ref().map(|reference| named("spec.azure.ref", reference)),
+        stated: Stated::Azure { ip_address },
+    }
+}
+
+fn of_gcp(gcp: &GcpEndpointGroup) -> DeclaredFields<'_> {
+    let rule = |rule: &GcpForwardingRule| ForwardingRule {
+        name: rule.name.clone(),
+        ip_address: rule.ip_address.clone(),
+    };
+    let endpoints: Vec<ForwardingRule> = gcp.endpoints.iter().map(rule).collect();
+    let project_id = gcp.project_id.clone();
+    let group = |group_name| NewEndpoint::Gcp {
+        group_name,
+        project_id: project_id.clone().unwrap_or_default(),
+        endpoints: endpoints.clone(),
+    };
+    let literal = gcp.group_name.as_deref().map(|name| DeclaredEndpoint::of_id("gcp.groupName", name));
+    DeclaredFields {
+        literal: literal.unwrap_or_default().map(group),
+        reference: gcp.reference.as_ref().map(|reference| named("spec.gcp.ref", reference)),
+        stated: Stated::Gcp { project_id, endpoints },
+    }
+}
+
+/// Returns the object that `field` of the spec names.
+fn named<'a>(field: &'static str, reference: &'a CloudProviderEndpointRef) -> NamedObject<'a> {
+    let CloudProviderEndpointRef { api_version, kind, name, key } = reference;
+    NamedObject { field, api_version, kind, name, key: key.as_deref() }
+}
+
+/// Returns the private connection strings in the form of the status.
+fn shown_strings(strings: &StringsByCluster) -> Vec<ClusterConnectionStrings> {
+    let all = strings.iter().flat_map(|(cluster, strings)| strings.iter().map(move |one| (cluster, one)));
+    all.map(|(cluster, strings)| ClusterConnectionStrings {
+        cluster: cluster.as_str().to_owned(),
+        kind: Some(strings.kind.clone()).filter(|kind| !kind.is_empty()),
+        srv: strings.srv.clone(),
+        srv_shard_optimized: strings.srv_shard_optimized.clone(),
+        standard: strings.standard.clone(),
+    })
+    .collect()
 }

@@ -1,5 +1,6 @@
 //! What the kind `PrivateEndpointService` declares, records and shows. It does no I/O.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::dedicated::kept::KeptState;
@@ -7,21 +8,21 @@ use domain::dedicated::life::{Life, Sort};
 use domain::dedicated::names::{Declares, Offer};
 use domain::dedicated::observed::Spec;
 use domain::dedicated::region::Region;
-use domain::dedicated::service::{EndpointService, ServiceKey, ServiceTarget};
+use domain::dedicated::service::{EndpointService, ProviderServices, ServiceKey, ServiceTarget};
 use domain::dedicated::status::{Fields, Report};
 use domain::status::ConditionType;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::crd::{PrivateEndpointService, PrivateEndpointServiceSpec, PrivateEndpointServiceStatus};
 use crate::dedicated::kind::{
-    DedicatedKind, adoption, deletion, duration, interval, service_key, supported, without_output,
+    DedicatedKind, StoredRecord, adoption, deletion, duration, interval, service_key,
 };
 use crate::runtime::kind::Kind;
 use crate::runtime::object_fields;
-use crate::runtime::references::vpc_endpoint::VpcEndpointFields;
+use crate::runtime::references::endpoint::DeclaredFields;
 use crate::runtime::status_patch::Current;
 use crate::runtime::work_queue::Lane;
-use crate::schema::{self, ManagementPolicy};
+use crate::schema::{self, ManagementPolicy, OutputConfigMap};
 
 impl Kind for PrivateEndpointService {
     type Kept = KeptState;
@@ -85,9 +86,14 @@ impl DedicatedKind for PrivateEndpointService {
     const SORT: Sort = Sort::Service;
     const RECORDED: &'static [&'static str] = &["serviceId", "provenance", "recordedBy"];
 
-    fn records(&self) -> Vec<(Life, Option<&str>, Option<&str>)> {
+    fn records(&self) -> Vec<StoredRecord<'_>> {
         let (Some(life), Some(status)) = (self.recorded(), &self.status) else { return Vec::new() };
-        vec![(life, status.provenance.as_deref(), status.recorded_by.as_deref())]
+        let (provenance, recorded_by) = (status.provenance.as_deref(), status.recorded_by.as_deref());
+        vec![StoredRecord { life, provenance, recorded_by, project: None }]
+    }
+
+    fn recorded_services(&self) -> Option<ProviderServices> {
+        None
     }
 
     fn settled_claim(&self) -> Option<&str> {
@@ -96,12 +102,12 @@ impl DedicatedKind for PrivateEndpointService {
 
     fn rules(&self) -> Result<Spec, String> {
         let spec = &self.spec;
-        supported(self.key()?.services.provider)?;
-        without_output(spec.output_config_map.as_ref())?;
+        self.key()?;
         let declared = spec.aws.as_ref().and_then(|aws| aws.supported_remote_regions.as_ref());
         let regions = declared.map(|regions| regions.iter().map(|region| region.parse()).collect());
-        let regions: Result<Option<Vec<Region>>, _> = regions.transpose();
+        let regions: Result<Option<BTreeSet<Region>>, _> = regions.transpose();
         Ok(Spec {
+            provider: None,
             adopt: adoption(spec.adopt),
             deletion: spec.deletion_policy.map(deletion),
             observe: self.is_observing(),
@@ -135,8 +141,12 @@ impl DedicatedKind for PrivateEndpointService {
         self.spec.credentials_ref.as_ref().map(|named| named.name.as_str())
     }
 
-    fn vpc_endpoint(&self) -> VpcEndpointFields<'_> {
-        VpcEndpointFields { id: ("", None), reference: ("", None) }
+    fn output(&self) -> Option<&OutputConfigMap> {
+        self.spec.output_config_map.as_ref()
+    }
+
+    fn endpoint(&self) -> DeclaredFields<'_> {
+        DeclaredFields::default()
     }
 
     fn is_observing(&self) -> bool {
@@ -175,7 +185,6 @@ fn of_service(service: &EndpointService) -> PrivateEndpointServiceStatus {
             shown.endpoint_service_name.clone_from(endpoint_service_name);
             shown.supported_remote_regions =
                 supported_remote_regions.iter().map(ToString::to_string).collect();
-            shown.supported_remote_regions.sort();
         }
         ServiceTarget::Azure { private_link_service_name, private_link_service_resource_id } => {
             shown.private_link_service_name.clone_from(private_link_service_name);

@@ -16,9 +16,9 @@ use domain::token::condensed;
 
 use super::kind::Kind;
 
-/// Maximum size of one annotation that is kept, in bytes. The operator and Flux write at most a quarter of it; larger values
-/// would only use memory.
-const MAX_ANNOTATION: usize = 1024;
+/// Maximum size of one annotation that is kept, in bytes: that of the largest claim. It names an endpoint by up to 512 bytes, each
+/// encoded by up to three; its other parts have less than 350. Larger values would only use memory.
+const MAX_ANNOTATION: usize = 2048;
 
 /// Maximum size of all finalizers together, in bytes.
 const MAX_FINALIZERS: usize = 4096;

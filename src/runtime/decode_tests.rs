@@ -1,5 +1,6 @@
 //! Tests which fields of an object are decoded, and that no other field can make decoding fail.
 
+use kube::Resource;
 use serde_json::{Value, json};
 
 use super::*;
@@ -114,13 +115,13 @@ fn an_unread_field_never_makes_decoding_fail() {
 fn an_unreadable_object_has_its_name_and_a_reason() {
     let long = |length: usize| "x".repeat(length);
     let annotation = |length| format!(r#"{{"atlas.spe-operator.io/take-over": "{}"}}"#, long(length));
-    assert!(object::<Example>(&with("annotations", &annotation(1024))).is_ok());
+    assert!(object::<Example>(&with("annotations", &annotation(2048))).is_ok());
     for (json, expected) in [
         (with("generation", "\"three\""), "metadata: invalid type: string \"three\""),
         (with("finalizers", "{}"), "metadata: invalid type: map"),
         (
-            with("annotations", &annotation(1025)),
-            "metadata: the annotation atlas.spe-operator.io/take-over has more than 1024 bytes",
+            with("annotations", &annotation(2049)),
+            "metadata: the annotation atlas.spe-operator.io/take-over has more than 2048 bytes",
         ),
         (
             with("finalizers", &format!("[\"{}\"]", long(4097))),
@@ -159,6 +160,24 @@ fn the_reason_does_not_depend_on_the_length_of_a_field() {
         why(&manifest.to_string())
     };
     assert_eq!(spec("short"), spec("a longer one"));
+}
+
+#[test]
+fn the_longest_claim_is_kept_in_full() {
+    use domain::dedicated::claim::{ClaimReading, ClaimTarget};
+    use domain::dedicated::life::Life;
+    use domain::token::{ClusterId, Token};
+
+    let cluster: ClusterId = "c".repeat(63).parse().unwrap();
+    let token = Token::of(&cluster, "shop", "orders");
+    let endpoint = format!("/{}", "ä".repeat(255)).parse().unwrap();
+    let life = Life { service: "5f7cac1adf5d6c6306f4b283".parse().unwrap(), endpoint: Some(endpoint) };
+    let target = ClaimTarget::Delete(life);
+    let claim = format!("v1/{token}/{}/{}/{cluster}/{target}", "n".repeat(64), "u".repeat(64));
+    let read =
+        object::<Example>(&with("annotations", &json!({ Example::CLAIM: claim }).to_string())).unwrap();
+    let kept = read.meta().annotations.as_ref().and_then(|all| all.get(Example::CLAIM)).unwrap();
+    assert_eq!(ClaimReading::of(Some(kept), &token, &cluster).target(), Some(&target));
 }
 
 #[test]

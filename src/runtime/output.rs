@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::reconcile::output::OutputNames;
 use domain::status::Message;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -12,9 +13,17 @@ use super::api_server::{ApiError, ApiServer};
 use super::decode::ConfigMap;
 use super::identity::Identity;
 use super::kind::Kind;
+use super::object_fields;
 
 /// The label that lets Flux react to a change immediately.
 const FLUX_WATCH: (&str, &str) = ("reconcile.fluxcd.io/watch", "Enabled");
+
+/// Returns the names of an object's output ConfigMaps; `declared` is the one in its spec.
+pub(crate) fn names<'a, K: Kind>(object: &'a K, declared: Option<&'a str>) -> OutputNames<'a> {
+    // Any user may write the annotation.
+    let recorded = object_fields::annotation(object, K::OUTPUT_CONFIG_MAP).filter(|name| is_name(name));
+    OutputNames { declared, recorded }
+}
 
 /// Deletes the ConfigMap `name`, if the object owns it.
 ///
@@ -117,7 +126,7 @@ pub(crate) fn is_own(map: &ConfigMap, identity: &Identity) -> bool {
 }
 
 /// Returns `true` if `name` is a valid name of a ConfigMap.
-pub(crate) fn is_name(name: &str) -> bool {
+fn is_name(name: &str) -> bool {
     let is_inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
     name.chars().all(is_inner)
         && !name.starts_with(['-', '.'])

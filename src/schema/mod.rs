@@ -30,6 +30,7 @@ pub(crate) use duration::{
 pub use fields::{AdoptionPolicy, CredentialsRef, DeletionOverride, ManagementPolicy, OutputConfigMap};
 pub use names::{CLAIM, FINALIZER, OUTPUT_CONFIG_MAP, RECONCILE_REQUEST};
 pub use reference::CloudProviderEndpointRef;
+pub(crate) use reference::{AWS_KINDS, AZURE_KINDS, GCP_KINDS};
 pub(crate) use rules::{IS_OBJECT_NAME, immutable, project_id_rule};
 pub use service::{GcpServiceKey, ProviderName};
 pub(crate) use service::{gcp_forbidden_rule, gcp_required_rule, region_rule};

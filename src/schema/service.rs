@@ -29,7 +29,7 @@ pub enum ProviderName {
 #[serde(rename_all = "camelCase")]
 pub struct GcpServiceKey {
     /// Whether an endpoint is one forwarding rule for the whole service (true), or one for each service attachment (false, the
-    /// legacy form, which Atlas ends on 2027-04-30). Required. Immutable. In Atlas: portMappingEnabled.
+    /// legacy form, which Atlas ends on 2027-04-30 and which is only observed). Required. Immutable. In Atlas: portMappingEnabled.
     #[x_kube(validation = immutable("`portMapping` is immutable, because the two forms are two services in Atlas; create another object for the other one"))]
     pub port_mapping: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) fn region_rule() -> Rule {
 /// Returns the rule that `gcp` is set if the `provider` of the same object is Google Cloud.
 pub(crate) fn gcp_required_rule() -> Rule {
     Rule::new("self.provider != 'GCP' || has(self.gcp)")
-        .message("`gcp` must be set when `provider` is 'GCP'; set `gcp.portMapping` to true, or to false for the legacy form with one forwarding rule for each service attachment")
+        .message("`gcp` must be set when `provider` is 'GCP'; set `gcp.portMapping` to true, or to false to observe a service of the legacy form, with one forwarding rule for each service attachment")
         .field_path(".gcp")
         .reason(Reason::FieldValueRequired)
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::access::CredentialsInUse;
+use domain::dedicated::endpoint::NewEndpoint;
 use domain::reconcile::Resolution;
 use domain::reconcile::tracked::ReadResource;
-use domain::reference::VpcEndpoint;
+use domain::reference::{Stated, VpcEndpoint};
 use domain::serverless::endpoint::EndpointId;
 use domain::serverless::observed::Owner;
 use domain::serverless::ownership::mark_of;
@@ -16,7 +17,7 @@ use domain::token::Token;
 
 use crate::runtime::identity::Identity;
 use crate::runtime::references::ReferencedObjects;
-use crate::runtime::references::vpc_endpoint::{self, NamedObject, VpcEndpointFields};
+use crate::runtime::references::endpoint::{self, DeclaredFields, NamedObject};
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::directory::EndpointDirectory;
@@ -34,17 +35,18 @@ pub(super) fn resolve(
     }
     let spec = &read.object.spec;
     let reference = spec.cloud_provider_endpoint_ref.as_ref().map(|named| NamedObject {
+        field: "spec.cloudProviderEndpointRef",
         api_version: &named.api_version,
         kind: &named.kind,
         name: &named.name,
         key: named.key.as_deref(),
     });
-    let fields = VpcEndpointFields {
-        id: ("cloudProviderEndpointId", spec.cloud_provider_endpoint_id.as_deref()),
-        reference: ("spec.cloudProviderEndpointRef", reference),
-    };
-    let found = vpc_endpoint::resolve(references, identity, &fields, read.open_request());
-    found.map_or(Resolution::NotRead, Resolution::Found)
+    let id = spec.cloud_provider_endpoint_id.as_deref();
+    let literal = id.map_or(VpcEndpoint::Undeclared, |id| VpcEndpoint::of_id("cloudProviderEndpointId", id));
+    let fields =
+        DeclaredFields { literal: literal.map(|id| NewEndpoint::Aws { id }), reference, stated: Stated::Aws };
+    let found = endpoint::resolve(references, identity, fields, read.open_request());
+    found.map_or(Resolution::NotRead, |endpoint| Resolution::Found(endpoint.vpc_endpoint()))
 }
 
 /// Returns what the other objects contribute.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::reconcile::output::OutputNames;
 use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::observed::{Object, Spec};
-use domain::serverless::reconcile::state::{CustomResource, OutputNames};
+use domain::serverless::reconcile::state::CustomResource;
 use domain::serverless::status::Report;
 use domain::token::ClusterId;
 use kube::{Resource, ResourceExt};
@@ -69,6 +70,10 @@ impl ReadResource for ReadObject {
     fn interval(&self) -> Duration {
         self.object.interval()
     }
+
+    fn output(&self) -> OutputNames<'_> {
+        output::names(&*self.object, self.object.spec.output_config_map.as_ref().map(|map| map.name.as_str()))
+    }
 }
 
 impl CustomResource for ReadObject {
@@ -99,12 +104,5 @@ impl CustomResource for ReadObject {
 
     fn is_recorded(&self) -> bool {
         self.object.is_recorded()
-    }
-
-    fn output(&self) -> OutputNames<'_> {
-        let declared = self.object.spec.output_config_map.as_ref().map(|declared| declared.name.as_str());
-        let recorded = object_fields::annotation(&*self.object, crd::OUTPUT_CONFIG_MAP);
-        // Any user may write the annotation.
-        OutputNames { declared, recorded: recorded.filter(|name| output::is_name(name)) }
     }
 }

@@ -1,6 +1,7 @@
 //! Creating manifests: what is defaulted, accepted and rejected.
 
-use domain::reference::VpcEndpointSource;
+use domain::dedicated::service::Provider;
+use domain::reference::EndpointSource;
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::parse_duration;
 
@@ -53,9 +54,9 @@ async fn each_documented_value_is_accepted() {
         json!({"cloudProviderEndpointId": "vpce-fcac938279cd98dc894"}),
         json!({"cloudProviderEndpointId": "vpce-1a2b3c4d"}),
     ];
-    for source in VpcEndpointSource::ALL {
+    for source in EndpointSource::ALL.into_iter().filter(|source| source.is_of(Provider::Aws)) {
         let (api_version, kind) = source.api_version_and_kind();
-        let key = (source == VpcEndpointSource::ConfigMap).then_some("vpc_endpoint.id-1");
+        let key = (source == EndpointSource::ConfigMap).then_some("vpc_endpoint.id-1");
         manifests.push(reference(api_version, kind, key));
     }
     for fields in manifests {

@@ -1,6 +1,7 @@
 //! The kind `PrivateEndpoint`: what is defaulted, accepted and rejected, what may change, and the status.
 
-use domain::reference::VpcEndpointSource;
+use domain::dedicated::service::Provider;
+use domain::reference::EndpointSource;
 use serde_json::{Value, json};
 
 use crate::fixture::{AdmissionFixture, Made, Refusal, assert_refused};
@@ -88,10 +89,10 @@ async fn each_documented_value_of_an_endpoint_is_accepted() {
         let service = look_up("GCP", &json!({ "portMapping": port_mapping }));
         manifests.push(json!({"serviceRef": null, "service": service, "aws": null, "gcp": group(rules)}));
     }
-    for source in VpcEndpointSource::ALL {
+    for source in EndpointSource::ALL.into_iter().filter(|source| source.is_of(Provider::Aws)) {
         let (api_version, kind) = source.api_version_and_kind();
         let mut reference = json!({"apiVersion": api_version, "kind": kind, "name": "orders"});
-        if source == VpcEndpointSource::ConfigMap {
+        if source == EndpointSource::ConfigMap {
             reference["key"] = "vpc_endpoint.id-1".into();
         }
         manifests.push(json!({"aws": {"ref": reference}}));
@@ -266,8 +267,9 @@ async fn each_forbidden_value_of_azure_and_google_cloud_is_rejected() {
         ("/gcp/endpoints/1/name", json!("a b"), rule),
         ("/gcp/endpoints/1/ipAddress", json!("localhost"), address),
         ("/gcp/endpoints/1/ipAddress", Value::Null, "Required value"),
-        ("/azure/ipAddress", Value::Null, "Required value"),
-        ("/azure/id", Value::Null, "Required value"),
+        ("/azure/ipAddress", Value::Null, "`ipAddress` must be set, unless"),
+        ("/gcp/projectId", Value::Null, "`projectId` must be set with `groupName`"),
+        ("/gcp/endpoints", Value::Null, "`endpoints` must be set, unless"),
     ] {
         let mut fields = json!({"aws": null});
         if pointer.starts_with("/azure") {
@@ -387,6 +389,9 @@ async fn an_address_of_azure_changes_only_with_its_id() {
     let words = "`ipAddress` may only be changed together with `id`, because Atlas cannot change the address of a registered endpoint";
     let moved = fixture.edit(&made, json!({"azure": {"ipAddress": "10.0.0.5"}})).await;
     assert_refused(moved, "spec.azure.ipAddress", words);
+    // Another spelling is the same id.
+    let spelled = json!({"azure": {"id": ID.to_ascii_uppercase(), "ipAddress": "10.0.0.5"}});
+    assert_refused(fixture.edit(&made, spelled).await, "spec.azure.ipAddress", words);
     for azure in [json!({"id": format!("{ID}-2"), "ipAddress": "10.0.0.5"}), json!({"id": format!("{ID}-3")})]
     {
         fixture.edit(&made, json!({ "azure": azure })).await.unwrap();

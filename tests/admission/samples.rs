@@ -17,12 +17,6 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
 use crate::fixture::AdmissionFixture;
 
-/// The fields that this version refuses, so that no sample shows them.
-const UNSUPPORTED: [(&str, &[&str]); 2] = [
-    ("PrivateEndpoint", &["azure", "gcp", "outputConfigMap"]),
-    ("PrivateEndpointService", &["gcp", "outputConfigMap"]),
-];
-
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/samples");
 
 /// The documents of all samples, each with its file's name.
@@ -87,9 +81,7 @@ fn every_field_of_a_spec_has_a_sample() {
         let spec =
             &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
         let kind = &crd["spec"]["names"]["kind"];
-        let unsupported = UNSUPPORTED.iter().find(|(of, _)| kind == of).map_or(&[][..], |(_, fields)| fields);
-        let is_supported = |field: &&String| !unsupported.contains(&field.as_str());
-        let fields: BTreeSet<&String> = spec.as_object().unwrap().keys().filter(is_supported).collect();
+        let fields: BTreeSet<&String> = spec.as_object().unwrap().keys().collect();
         let objects = samples.iter().filter(|(_, manifest)| manifest["kind"] == *kind);
         let shown: BTreeSet<&String> =
             objects.flat_map(|(_, manifest)| manifest["spec"].as_object().unwrap().keys()).collect();

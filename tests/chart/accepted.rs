@@ -36,6 +36,8 @@ const MODES: [&[&str]; 4] = [
         "podDisruptionBudget.minAvailable=50%",
         "admissionPolicy.enabled=true",
         "integrations.ack.enabled=true",
+        "integrations.azureServiceOperator.enabled=true",
+        "integrations.configConnector.enabled=true",
         "integrations.crossplane.enabled=true",
         "integrations.outputConfigMap.enabled=true",
     ],

@@ -357,7 +357,25 @@ async fn an_integration_adds_its_own_rights_and_no_others() {
         ),
         (
             &["integrations.configMap.enabled=false", "integrations.crossplane.enabled=true"],
-            &["ec2.aws.m.upbound.io vpcendpoints list", "ec2.aws.m.upbound.io vpcendpoints watch"],
+            &[
+                "compute.gcp.m.upbound.io forwardingrules list",
+                "compute.gcp.m.upbound.io forwardingrules watch",
+                "ec2.aws.m.upbound.io vpcendpoints list",
+                "ec2.aws.m.upbound.io vpcendpoints watch",
+                "network.azure.m.upbound.io privateendpoints list",
+                "network.azure.m.upbound.io privateendpoints watch",
+            ],
+        ),
+        (
+            &["integrations.configMap.enabled=false", "integrations.azureServiceOperator.enabled=true"],
+            &["network.azure.com privateendpoints list", "network.azure.com privateendpoints watch"],
+        ),
+        (
+            &["integrations.configMap.enabled=false", "integrations.configConnector.enabled=true"],
+            &[
+                "compute.cnrm.cloud.google.com computeforwardingrules list",
+                "compute.cnrm.cloud.google.com computeforwardingrules watch",
+            ],
         ),
     ] {
         let with = granted(values).await;

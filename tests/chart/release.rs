@@ -83,6 +83,8 @@ impl Release {
             format!("watchSelector=release={name}"),
             format!("atlas.baseUrl={}", atlas.url()),
             "integrations.ack.enabled=true".to_owned(),
+            "integrations.azureServiceOperator.enabled=true".to_owned(),
+            "integrations.configConnector.enabled=true".to_owned(),
             "integrations.crossplane.enabled=true".to_owned(),
             "integrations.outputConfigMap.enabled=true".to_owned(),
             "atlas.timeout=2s".to_owned(),

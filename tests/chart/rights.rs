@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use atlas_simulator::{
     DEFAULT_CLUSTER, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Pace,
 };
-use domain::reference::VpcEndpointSource;
+use domain::reference::EndpointSource;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -27,9 +27,9 @@ const MAX_CONCURRENT: usize = 4;
 /// The VPC endpoint that is registered for a dedicated cluster.
 const REGISTERED: &str = "vpce-0a1b2c3d4e5f60704";
 
-fn kind(source: VpcEndpointSource) -> ApiResource {
+fn kind(source: EndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
-    kinds::kind(api_version, kind, "vpcendpoints")
+    kinds::kind(api_version, kind, &format!("{}s", kind.to_lowercase()))
 }
 
 pub(crate) async fn install_definitions() {
@@ -39,7 +39,11 @@ pub(crate) async fn install_definitions() {
         for crd in definitions() {
             control_plane.install_crd(&crd).await.unwrap();
         }
-        for source in [VpcEndpointSource::Ack, VpcEndpointSource::Upbound] {
+        // Of the two versions of Azure Service Operator's kind one is enough.
+        let watched = |source: &EndpointSource| {
+            ![EndpointSource::ConfigMap, EndpointSource::AzureServiceOperator2025].contains(source)
+        };
+        for source in EndpointSource::ALL.into_iter().filter(watched) {
             control_plane.install_crd(&kinds::open_definition(&kind(source))).await.unwrap();
         }
     };
@@ -112,14 +116,17 @@ impl<'a> User<'a> {
         Ok(())
     }
 
-    /// Creates another operator's object whose id is already known.
-    async fn vpc_endpoint(&self, source: VpcEndpointSource, status: Value) -> Result<()> {
+    /// Creates another operator's object that already knows an endpoint.
+    async fn network(&self, source: EndpointSource, id: &str) -> Result<()> {
         let kind = kind(source);
         let endpoints: Api<DynamicObject> =
             Api::namespaced_with(self.release.client.clone(), &self.release.work, &kind);
-        let object = json!({
-            "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "network"}, "status": status,
-        });
+        let mut object =
+            json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "network"}});
+        put(&mut object, source.id_path(), id);
+        if !source.address_path().is_empty() {
+            put(&mut object, source.address_path(), "10.0.0.4");
+        }
         endpoints.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
         Ok(())
     }
@@ -131,22 +138,29 @@ impl<'a> User<'a> {
     }
 
     /// Creates the object of a dedicated cluster, waits until it is Ready, and returns it.
-    async fn until_declared(&self, kind: &str, spec: Value) -> Result<(Api<DynamicObject>, Value)> {
+    async fn until_declared(
+        &self,
+        kind: &str,
+        name: &str,
+        spec: Value,
+    ) -> Result<(Api<DynamicObject>, Value)> {
         let object = json!({
             "apiVersion": "atlas.spe-operator.io/v1alpha1",
             "kind": kind,
-            "metadata": {"name": "dedicated", "labels": {"release": self.release.name}},
+            "metadata": {"name": name, "labels": {"release": self.release.name}},
             "spec": spec,
         });
         let objects = kinds::api_of(&self.release.client, &object, Some(&self.release.work)).await?;
         objects.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
-        let current = async || Ok::<_, anyhow::Error>(serde_json::to_value(objects.get("dedicated").await?)?);
+        let current = async || Ok::<_, anyhow::Error>(serde_json::to_value(objects.get(name).await?)?);
         let is_ready = async || {
             let conditions = current().await?["status"]["conditions"].take();
             let mut all = conditions.as_array().into_iter().flatten();
             Ok(all.any(|one| one["type"] == "Ready" && one["status"] == "True"))
         };
-        self.until(&format!("{kind} Ready"), is_ready).await?;
+        if let Err(error) = self.until(&format!("{kind} {name} Ready"), is_ready).await {
+            bail!("{error:#}: {}", current().await?["status"]);
+        }
         let ready = current().await?;
         Ok((objects, ready))
     }
@@ -185,19 +199,16 @@ async fn all_of_its_work(release: &Release, operator: &Process) -> Result<()> {
     user.secret(&release.home, "shared").await?;
     let map = json!({"metadata": {"name": "network"}, "data": {"vpce": "vpce-0a1b2c3d4e5f60703"}});
     user.maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
-    let reference = |source: VpcEndpointSource| {
-        let (api_version, kind) = source.api_version_and_kind();
-        json!({"apiVersion": api_version, "kind": kind, "name": "network"})
-    };
     let entry = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "key": "vpce"});
     the_work_for_a_dedicated_cluster(&user).await?;
+    the_work_with_other_clouds(&user).await?;
     // The first uses the operator's own default credentials.
-    user.declare("ack", json!({"cloudProviderEndpointRef": reference(VpcEndpointSource::Ack)})).await?;
+    user.declare("ack", json!({"cloudProviderEndpointRef": reference(EndpointSource::Ack)})).await?;
     let credentials = json!({"name": "atlas-api"});
     user.declare(
         "upbound",
         json!({
-            "cloudProviderEndpointRef": reference(VpcEndpointSource::Upbound),
+            "cloudProviderEndpointRef": reference(EndpointSource::UpboundAws),
             "credentialsRef": credentials,
         }),
     )
@@ -214,10 +225,8 @@ async fn all_of_its_work(release: &Release, operator: &Process) -> Result<()> {
     for name in ["ack", "upbound", "map"] {
         user.until_ready_says(name, "ReferenceNotFound").await?;
     }
-    let id = json!({"vpcEndpointID": "vpce-0a1b2c3d4e5f60701"});
-    user.vpc_endpoint(VpcEndpointSource::Ack, id).await?;
-    let id = json!({"atProvider": {"id": "vpce-0a1b2c3d4e5f60702"}});
-    user.vpc_endpoint(VpcEndpointSource::Upbound, id).await?;
+    user.network(EndpointSource::Ack, "vpce-0a1b2c3d4e5f60701").await?;
+    user.network(EndpointSource::UpboundAws, "vpce-0a1b2c3d4e5f60702").await?;
     // An event that is published twice becomes a series, which is a change of the first.
     user.edit("map", json!({"cloudProviderEndpointRef": entry("network")})).await?;
     user.until_ready_says("map", "Available").await?;
@@ -267,18 +276,80 @@ async fn all_of_its_work(release: &Release, operator: &Process) -> Result<()> {
     Ok(())
 }
 
+/// A reference to the object `network` of another operator.
+fn reference(source: EndpointSource) -> Value {
+    let (api_version, kind) = source.api_version_and_kind();
+    json!({"apiVersion": api_version, "kind": kind, "name": "network"})
+}
+
+/// Writes a text at a path of keys, where a number begins a list.
+fn put(object: &mut Value, path: &[&str], text: &str) {
+    let place = path.iter().fold(object, |place, part| match part.parse::<usize>() {
+        Ok(index) => {
+            *place = json!([{}]);
+            &mut place[index]
+        }
+        Err(_) => &mut place[*part],
+    });
+    *place = text.into();
+}
+
+/// Endpoints of Azure and Google Cloud, each named by an object of another operator.
+async fn the_work_with_other_clouds(user: &User<'_>) -> Result<()> {
+    let atlas = &user.release.atlas;
+    for (source, provider, region, block) in [
+        (EndpointSource::AzureServiceOperator, "AZURE", "US_EAST_2", "azure"),
+        (EndpointSource::UpboundAzure, "AZURE", "EUROPE_WEST", "azure"),
+        (EndpointSource::ConfigConnector, "GCP", "CENTRAL_US", "gcp"),
+        (EndpointSource::UpboundGcp, "GCP", "WESTERN_EUROPE", "gcp"),
+    ] {
+        let name = format!("network-{}", region.to_lowercase().replace('_', "-"));
+        let mut spec = json!({
+            "projectId": DEFAULT_PROJECT, "provider": provider, "region": region, "credentialsRef": {"name": "atlas-api"},
+        });
+        if block == "gcp" {
+            spec["gcp"] = json!({"portMapping": true});
+        }
+        let (services, service) = user.until_declared("PrivateEndpointService", &name, spec).await?;
+        let status = &service["status"];
+        // In cluster scope an operator sees the objects of all releases: no two may declare one endpoint.
+        let own = format!("{}-{name}", user.release.name);
+        let id = if block == "azure" {
+            let id = format!(
+                "/subscriptions/1/resourceGroups/g/providers/Microsoft.Network/privateEndpoints/{own}"
+            );
+            let service = status["privateLinkServiceResourceId"].as_str().unwrap_or_default();
+            atlas.make_private_endpoint(&id, service);
+            id
+        } else {
+            let attachment = status["serviceAttachmentNames"][0].as_str().unwrap_or_default();
+            atlas.make_forwarding_rule("shop-1", &own, attachment)
+        };
+        user.network(source, &id).await?;
+        let mut spec = json!({"serviceRef": {"name": name}});
+        spec[block] = json!({"ref": reference(source)});
+        let (endpoints, _) = user.until_declared("PrivateEndpoint", &name, spec).await?;
+        for objects in [endpoints, services] {
+            objects.delete(&name, &DeleteParams::default()).await?;
+            let is_gone = async || Ok(objects.get_opt(&name).await?.is_none());
+            user.until("gone", is_gone).await?;
+        }
+    }
+    Ok(())
+}
+
 /// An endpoint of a dedicated cluster, from its service to its end.
 async fn the_work_for_a_dedicated_cluster(user: &User<'_>) -> Result<()> {
     let spec = json!({
         "projectId": DEFAULT_PROJECT, "provider": "AWS", "region": "EU_WEST_1", "credentialsRef": {"name": "atlas-api"},
     });
-    let (services, service) = user.until_declared("PrivateEndpointService", spec).await?;
+    let (services, service) = user.until_declared("PrivateEndpointService", "dedicated", spec).await?;
     let name = service["status"]["endpointServiceName"].as_str().unwrap_or_default();
     user.release.atlas.make_vpc_endpoint(REGISTERED, name);
     let spec = json!({
         "serviceRef": {"name": "dedicated"}, "aws": {"id": REGISTERED}, "clusters": [DEFAULT_CLUSTER],
     });
-    let (endpoints, _) = user.until_declared("PrivateEndpoint", spec).await?;
+    let (endpoints, _) = user.until_declared("PrivateEndpoint", "dedicated", spec).await?;
     for objects in [endpoints, services] {
         objects.delete("dedicated", &DeleteParams::default()).await?;
         let gone = async || Ok(objects.get_opt("dedicated").await?.is_none());

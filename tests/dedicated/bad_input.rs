@@ -150,39 +150,6 @@ async fn a_remote_region_that_is_declared_admits_its_vpc_endpoints() {
 }
 
 #[tokio::test]
-async fn a_later_change_of_the_remote_regions_is_not_sent_and_says_so() {
-    let fixture = DedicatedFixture::new().await;
-    let _operator = fixture.operator();
-    fixture.apply_service("main", json!({"aws": {"supportedRemoteRegions": ["EU_WEST_2"]}})).await;
-    fixture.services.until_ready("main", "True", "Available").await;
-    fixture.services.edit("main", json!({"aws": {"supportedRemoteRegions": []}})).await;
-    let says = |object: &Value| {
-        let message = message_of(object, "Ready");
-        message.contains("[EU_WEST_2]") && message.contains("`aws.supportedRemoteRegions`")
-    };
-    fixture.services.until("main", "told of the difference", says).await;
-    assert_eq!(fixture.atlas_writes(), 1, "the POST alone");
-    fixture.services.edit("main", json!({"aws": {"supportedRemoteRegions": ["EU_WEST_2"]}})).await;
-    fixture.services.until("main", "at one with Atlas", |object| !says(object)).await;
-}
-
-#[tokio::test]
-async fn an_output_config_map_is_refused_until_it_is_removed() {
-    let fixture = DedicatedFixture::new().await;
-    let _operator = fixture.operator();
-    fixture.apply_service("main", json!({"outputConfigMap": {"name": "network"}})).await;
-    let refused = fixture.services.until_ready("main", "False", "InvalidSpec").await;
-    assert!(message_of(&refused, "Ready").contains("`outputConfigMap`"), "{refused:#}");
-    fixture.services.edit("main", json!({"outputConfigMap": null})).await;
-    fixture.services.until_ready("main", "True", "Available").await;
-    fixture.make_vpc_endpoint("main", VPC).await;
-    fixture.apply_endpoint("orders", "main", VPC, json!({"outputConfigMap": {"name": "network"}})).await;
-    fixture.endpoints.until_ready("orders", "False", "InvalidSpec").await;
-    fixture.endpoints.edit("orders", json!({"outputConfigMap": null})).await;
-    fixture.endpoints.until_ready("orders", "True", "Available").await;
-}
-
-#[tokio::test]
 async fn a_reference_to_a_service_that_does_not_exist_says_so_and_heals() {
     let fixture = DedicatedFixture::new().await;
     let _operator = fixture.operator();

@@ -17,7 +17,7 @@ fn faults_of_atlas(request: &LifeRequest) -> Vec<LifeFault> {
 }
 
 fn faults_of_the_api_server(request: &LifeRequest) -> Vec<LifeFault> {
-    if !request.is_write() || request.is_to_atlas() || request.is_event() {
+    if !request.is_write() || request.is_to_atlas() || request.is_event() || request.is_output() {
         return Vec::new();
     }
     vec![LifeFault::LoseResponse, LifeFault::Status(409)]

@@ -8,8 +8,11 @@
     reason = "test helpers fail the test that calls them"
 )]
 
+mod adoption;
 mod bad_input;
 mod budget;
+mod clouds;
+mod clusters;
 mod failures;
 mod first_listings;
 mod in_flight;
@@ -19,8 +22,10 @@ mod lives;
 mod losses;
 mod lost_responses;
 mod others;
+mod output;
 mod recovery;
 mod references;
+mod remote_regions;
 mod rivals;
 mod selector;
 mod two_operators;

@@ -4,7 +4,7 @@ use atlas_simulator::{LastEndpoint, Operation};
 use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
-use test_support::dedicated::{DedicatedFixture, KindApi, assert_condition_of, is_condition};
+use test_support::dedicated::{DedicatedFixture, KindApi, assert_condition_of, is_condition, message_of};
 use testbed::Exchange;
 
 use super::{NEXT_VPC, VPC};
@@ -210,4 +210,42 @@ async fn a_copied_status_makes_nothing_ones_own() {
     services.delete_and_wait("copy").await;
     assert!(fixture.requests(Operation::DeleteService).is_empty());
     fixture.services.reconcile_until_ready("main", "True", "Available").await;
+}
+
+/// Applies both objects, and removes that of the service by force.
+async fn without_its_service_object(fixture: &DedicatedFixture) {
+    fixture.apply_both("main", "orders", VPC).await;
+    fixture.services.delete("main").await;
+    fixture.services.until("main", "in use", |object| is_condition(object, "Ready", "False", "InUse")).await;
+    fixture.services.force_finalizers_off("main").await;
+    fixture.services.until_gone("main").await;
+    let lonely = fixture.endpoints.reconcile_until_ready("orders", "False", "ServiceNotFound").await;
+    assert_condition_of(&lonely, "EndpointConnected", "True", "Available");
+    assert_eq!(fixture.atlas_endpoints().len(), 1, "it serves on");
+}
+
+#[tokio::test]
+async fn an_endpoint_without_its_service_object_is_deleted_by_what_it_recorded() {
+    let fixture = DedicatedFixture::new().await;
+    let _operator = fixture.operator();
+    without_its_service_object(&fixture).await;
+    fixture.endpoints.delete_and_wait("orders").await;
+    fixture.endpoints.until_event("orders", "EndpointRemoved").await;
+    assert_eq!(fixture.executed(Operation::DeleteEndpoint), 1);
+}
+
+#[tokio::test]
+async fn a_restart_forgets_the_credentials_of_an_endpoint_without_its_service_object() {
+    let fixture = DedicatedFixture::new().await;
+    let operator = fixture.operator();
+    without_its_service_object(&fixture).await;
+    drop(operator);
+    let _operator = fixture.operator();
+    fixture.endpoints.delete("orders").await;
+    let names_a_way_out = |object: &Value| message_of(object, "Ready").contains("Retain");
+    let stuck = fixture.endpoints.until("orders", "told of a way out", names_a_way_out).await;
+    assert!(message_of(&stuck, "Ready").contains("credentials of the endpoint service"), "{stuck:#}");
+    fixture.endpoints.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    fixture.endpoints.until_gone("orders").await;
+    assert_eq!((fixture.executed(Operation::DeleteEndpoint), fixture.atlas_endpoints().len()), (0, 1));
 }

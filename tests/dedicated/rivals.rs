@@ -9,7 +9,7 @@ use test_support::dedicated::{DedicatedFixture, assert_condition_of, message_of}
 use super::VPC;
 
 /// Waits until a new object is younger by its creationTimestamp, which has whole seconds.
-async fn a_second_later() {
+pub(crate) async fn a_second_later() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
 }
 

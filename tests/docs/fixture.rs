@@ -113,12 +113,16 @@ impl PageFixture {
     async fn environment(&self) -> BTreeMap<&'static str, String> {
         let programs = testbed::control_plane_binaries().await.unwrap();
         let helm = testbed::go_tool("helm", "helm.sh/helm/v4/cmd/helm", "helm").await.unwrap();
+        // What others have made in Atlas, they have made with this.
+        let sdk = testbed::go_tool("atlas-sdk", ".", "atlas-sdk").await.unwrap();
         let stand_ins = root().join("tests/docs/programs");
         let path = std::env::var("PATH").unwrap();
         BTreeMap::from([
             ("KUBECONFIG", self.kubeconfig.display().to_string()),
             ("NAMESPACE", self.namespace.clone()),
             ("ATLAS", self.atlas.address().to_string()),
+            ("ATLAS_BASE_URL", self.atlas.url()),
+            ("ATLAS_PROJECT", DEFAULT_PROJECT.to_owned()),
             ("ATLAS_PUBLIC_KEY", DEFAULT_PUBLIC_KEY.to_owned()),
             ("ATLAS_PRIVATE_KEY", DEFAULT_PRIVATE_KEY.to_owned()),
             // Nothing of the user's own helm.
@@ -127,7 +131,7 @@ impl PageFixture {
             ("HELM_DATA_HOME", env!("CARGO_TARGET_TMPDIR").to_owned()),
             (
                 "PATH",
-                [stand_ins, programs, helm.parent().unwrap().to_owned()]
+                [stand_ins, programs, helm.parent().unwrap().to_owned(), sdk.parent().unwrap().to_owned()]
                     .map(|folder| folder.display().to_string() + ":")
                     .concat()
                     + &path,

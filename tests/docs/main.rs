@@ -19,5 +19,6 @@ mod metrics;
 mod names;
 mod pages;
 mod reference;
+mod referenced;
 mod samples;
 mod templates;

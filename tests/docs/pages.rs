@@ -23,8 +23,20 @@ use crate::book::{Block, ManualPage, page, pages, root, slug};
 use crate::fixture::{PageFixture, Requirements};
 
 /// The programs that a command begins with.
-const PROGRAMS: [&str; 10] =
-    ["cargo", "make", "cd", "git", "terraform", "docker", "buildah", "kubectl", "helm", "aws"];
+const PROGRAMS: [&str; 12] = [
+    "cargo",
+    "make",
+    "cd",
+    "git",
+    "terraform",
+    "docker",
+    "buildah",
+    "kubectl",
+    "helm",
+    "aws",
+    "az",
+    "gcloud",
+];
 
 /// Begins the output of a block; its line follows.
 const SEPARATOR: char = '\u{1e}';
@@ -46,13 +58,22 @@ run! {
     readme_works: "README.md",
     installing_works: "docs/tasks/install.md",
     dedicated_works: "docs/tasks/dedicated.md",
+    azure_cli_works: "docs/tasks/azure-cli.md",
+    gcloud_works: "docs/tasks/gcloud.md",
     aws_cli_works: "docs/tasks/aws-cli.md",
     ack_works: "docs/tasks/ack.md",
+    azure_service_operator_works: "docs/tasks/azure-service-operator.md",
+    config_connector_works: "docs/tasks/config-connector.md",
     crossplane_works: "docs/tasks/crossplane.md",
     kro_works: "docs/tasks/kro.md",
     terraform_works: "docs/tasks/terraform.md",
     flux_works: "docs/tasks/flux.md",
     argo_cd_works: "docs/tasks/argo-cd.md",
+    terraform_takeover_works: "docs/tasks/from-terraform.md",
+    ako_takeover_works: "docs/tasks/from-ako.md",
+    atlas_takeover_works: "docs/tasks/from-atlas.md",
+    leaving_serverless_works: "docs/tasks/from-serverless.md",
+    moving_dedicated_works: "docs/tasks/move-dedicated.md",
     adopting_works: "docs/tasks/adopt.md",
     moving_works: "docs/tasks/move.md",
     rotating_keys_works: "docs/tasks/rotate-keys.md",

@@ -51,6 +51,14 @@ aws_has() { atlas POST vpc-endpoints "{\"id\": \"$1\", \"service_name\": \"$2\"}
 # service_name NAME — the name in AWS of the service that the PrivateEndpointService declares.
 service_name() { kubectl get pesvc "$1" --output jsonpath='{.status.endpointServiceName}'; }
 
+# is_observed KIND/NAME — fails unless the status is about the latest generation.
+is_observed() {
+    [ "$(kubectl get "$1" --output jsonpath='{.metadata.generation}')" = "$(kubectl get "$1" --output jsonpath='{.status.observedGeneration}')" ]
+}
+
+# atlas_writes — the number of requests other than reads that Atlas has executed.
+atlas_writes() { atlas GET 'journal?executed=true' | grep -cE '"method": "(POST|PATCH|DELETE)"' || true; }
+
 # The key, as every page but those on keys finds it.
 make_key() {
     kubectl "$@" create secret generic atlas-api \

@@ -29,10 +29,12 @@ const ENDS: [(&str, &str); 15] = [
     ("vpc-endpoint-upbound", "Available"),
 ];
 
-/// The samples about services that others made. They are in other regions than the endpoints above, of which one has several: Atlas
-/// grants a project one or the other.
-const ENDS_AT_OTHERS: [(&str, &str); 3] = [
+/// The samples about services that others made, or of other clouds. They are in other regions than the endpoints above, of which one has
+/// several: Atlas grants a project one or the other.
+const ENDS_AT_OTHERS: [(&str, &str); 5] = [
     ("private-endpoint-adopt", "Available"),
+    ("private-endpoint-azure", "Available"),
+    ("private-endpoint-gcp", "Available"),
     ("private-endpoint-look-up", "Available"),
     ("private-endpoint-observe", "Available"),
 ];
@@ -59,6 +61,18 @@ kubectl patch vpcendpoints.ec2.aws.m.upbound.io orders --subresource=status --ty
     -p '{"status": {"atProvider": {"id": "vpce-0a1b2c3d4e5f60719"}}}'
 "#;
 
+/// What the samples name in the other clouds, at the services that they declare.
+const OTHER_CLOUDS: &str = r#"
+eventually reason_is pesvc/orders-azure Available
+eventually reason_is pesvc/orders-gcp Available
+SERVICE=$(kubectl get pesvc orders-azure --output jsonpath='{.status.privateLinkServiceResourceId}')
+ID=/subscriptions/0a1b2c3d/resourceGroups/shop/providers/Microsoft.Network/privateEndpoints/orders
+atlas POST private-endpoints "{\"id\": \"$ID\", \"service_name\": \"$SERVICE\"}"
+ATTACHMENT=$(kubectl get pesvc orders-gcp --output jsonpath='{.status.serviceAttachmentNames[0]}')
+RULE=projects/shop-1/regions/us-central1/forwardingRules/orders
+atlas POST forwarding-rules "{\"id\": \"$RULE\", \"service_name\": \"$ATTACHMENT\"}"
+"#;
+
 #[tokio::test]
 async fn every_sample_reaches_its_purpose() {
     let fixture = PageFixture::build("samples", &Requirements::default()).await;
@@ -78,9 +92,15 @@ async fn every_sample_reaches_its_purpose() {
 #[tokio::test]
 async fn every_sample_about_the_services_of_others_reaches_its_purpose() {
     let fixture = PageFixture::build("samples-of-others", &Requirements::default()).await;
+    // Their endpoints may be registered before they are made.
+    fixture.atlas.configure(|settings| {
+        settings.dedicated.variants.azure.failed_heals = true;
+        settings.dedicated.variants.gcp.failed_heals = true;
+    });
     make_services_of_others(&fixture.atlas);
     let mut script = "make_key\n".to_owned();
     apply(&ENDS_AT_OTHERS, &mut script);
+    script.push_str(OTHER_CLOUDS);
     await_ends(&ENDS_AT_OTHERS, &mut script);
     play("samples-of-others", &fixture, &script).await;
 }

@@ -1,4 +1,4 @@
-//! The two kinds of dedicated clusters: the tools judge every version of a whole life, and the states that need somebody.
+//! The two kinds of dedicated clusters: the tools judge every version of a whole life, and Argo CD's actions work on them.
 
 use std::collections::BTreeSet;
 
@@ -45,22 +45,28 @@ async fn every_version_of_a_service_and_its_endpoint_is_understood() {
 }
 
 #[tokio::test]
-async fn a_state_that_needs_somebody_is_shown_as_such() {
+async fn the_actions_of_argo_cd_work_on_both_kinds() {
     let fixture = DedicatedFixture::new().await;
     let _operator = fixture.operator();
-    fixture.apply_endpoint("orders", "main", VPC_ENDPOINT, json!({})).await;
-    let lonely = fixture.endpoints.until_ready("orders", "False", "ServiceNotFound").await;
-    assert_health(&lonely, "Failed", "Degraded").await;
     fixture.apply_service("main", json!({"suspend": true})).await;
-    let suspended = fixture.services.until_ready("main", "False", "Suspended").await;
-    assert_health(&suspended, "InProgress", "Suspended").await;
-    let waiting = fixture.endpoints.until_ready("orders", "False", "ServiceNotReady").await;
-    assert_health(&waiting, "InProgress", "Progressing").await;
-    fixture.services.edit("main", json!({"suspend": false})).await;
-    // Nobody made the VPC endpoint.
-    let rejected = fixture.endpoints.until_ready("orders", "False", "Rejected").await;
-    assert_health(&rejected, "InProgress", "Progressing").await;
-    fixture.services.delete("main").await;
-    let used = fixture.services.until_ready("main", "False", "InUse").await;
-    assert_health(&used, "Terminating", "Progressing").await;
+    fixture.apply_endpoint("orders", "main", VPC_ENDPOINT, json!({"suspend": true})).await;
+    for (objects, name) in [(&fixture.services, "main"), (&fixture.endpoints, "orders")] {
+        let suspended = objects.until_ready(name, "False", "Suspended").await;
+        let actions = judge_one(&suspended).await.actions;
+        let offered = ["reconcile", "suspend", "resume"].map(|action| !actions[action].disabled);
+        assert_eq!(offered, [false, false, true]);
+        objects.edit(name, json!({"suspend": actions["resume"].result["spec"]["suspend"]})).await;
+        if name == "main" {
+            fixture.make_vpc_endpoint("main", VPC_ENDPOINT).await;
+        }
+        let ready = objects.until_ready(name, "True", "Available").await;
+        let actions = judge_one(&ready).await.actions;
+        let offered = ["reconcile", "suspend", "resume"].map(|action| !actions[action].disabled);
+        assert_eq!(offered, [true, true, false]);
+        let annotations = &actions["reconcile"].result["metadata"]["annotations"];
+        let requested = annotations["reconcile.fluxcd.io/requestedAt"].as_str().unwrap();
+        objects.reconcile(name, requested).await;
+        objects.edit(name, json!({"suspend": actions["suspend"].result["spec"]["suspend"]})).await;
+        objects.until_condition(name, "Suspended", "True", "SuspendRequested").await;
+    }
 }

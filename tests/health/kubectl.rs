@@ -12,13 +12,18 @@ use test_support::{Fixture, SECRET, VPC_ENDPOINT};
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_secs(1);
 
-/// Returns the result of `kubectl wait` for the object: `Ok` if the condition held, `Err` on its timeout.
-async fn wait(fixture: &Fixture, what: &str, timeout: Duration) -> Result<String, String> {
+/// Returns the result of `kubectl wait` for an object: `Ok` if the condition held, `Err` on its timeout.
+pub(crate) async fn wait(
+    fixture: &Fixture,
+    object: &str,
+    what: &str,
+    timeout: Duration,
+) -> Result<String, String> {
     let programs = testbed::control_plane_binaries().await.unwrap();
     let mut kubectl = Command::new(programs.join("kubectl"));
     kubectl
         .env("KUBECONFIG", fixture.control_plane.kubeconfig_file())
-        .args(["wait", "spe/orders", "--namespace", &fixture.namespace, "--for", what])
+        .args(["wait", object, "--namespace", &fixture.namespace, "--for", what])
         .arg(format!("--timeout={}s", timeout.as_secs()));
     let output = tokio::task::spawn_blocking(move || kubectl.output()).await.unwrap().unwrap();
     let text =
@@ -36,18 +41,18 @@ fn assert_timed_out(outcome: Result<String, String>) {
 async fn waiting_for_ready_ends_at_the_current_generation() {
     let fixture = Fixture::new().await;
     fixture.create("orders", json!({})).await;
-    assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
+    assert_timed_out(wait(&fixture, "spe/orders", "condition=Ready", SHORT).await);
     let operator = fixture.operator();
-    wait(&fixture, "condition=Ready", LONG).await.unwrap();
+    wait(&fixture, "spe/orders", "condition=Ready", LONG).await.unwrap();
     let reserved = fixture.get("orders").await.status.unwrap();
     assert_eq!(reserved.status.as_deref(), Some("RESERVED"));
-    assert_timed_out(wait(&fixture, "condition=EndpointConnected", SHORT).await);
+    assert_timed_out(wait(&fixture, "spe/orders", "condition=EndpointConnected", SHORT).await);
     // Being Ready for an earlier manifest does not count.
     drop(operator);
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
+    assert_timed_out(wait(&fixture, "spe/orders", "condition=Ready", SHORT).await);
     let _operator = fixture.operator();
-    wait(&fixture, "condition=Ready", LONG).await.unwrap();
+    wait(&fixture, "spe/orders", "condition=Ready", LONG).await.unwrap();
     let available = fixture.get("orders").await.status.unwrap();
     assert_eq!(available.status.as_deref(), Some("AVAILABLE"));
 }
@@ -57,8 +62,8 @@ async fn waiting_for_the_connection_ends_at_available() {
     let fixture = Fixture::new().await;
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "readyWhen": "Reserved"})).await;
     let _operator = fixture.operator();
-    wait(&fixture, "condition=EndpointServiceAvailable", LONG).await.unwrap();
-    wait(&fixture, "condition=EndpointConnected", LONG).await.unwrap();
+    wait(&fixture, "spe/orders", "condition=EndpointServiceAvailable", LONG).await.unwrap();
+    wait(&fixture, "spe/orders", "condition=EndpointConnected", LONG).await.unwrap();
     assert_eq!(fixture.get("orders").await.status.unwrap().status.as_deref(), Some("AVAILABLE"));
 }
 
@@ -71,9 +76,9 @@ async fn a_failed_endpoint_ends_a_wait_for_stalled_and_no_other() {
     let deviation = Deviation::ConnectionFails { message: "no dns entries found".to_owned() };
     assert!(fixture.atlas.add_deviation(&id, deviation));
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    wait(&fixture, "condition=Stalled", LONG).await.unwrap();
-    assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
-    assert_timed_out(wait(&fixture, "condition=EndpointConnected", SHORT).await);
+    wait(&fixture, "spe/orders", "condition=Stalled", LONG).await.unwrap();
+    assert_timed_out(wait(&fixture, "spe/orders", "condition=Ready", SHORT).await);
+    assert_timed_out(wait(&fixture, "spe/orders", "condition=EndpointConnected", SHORT).await);
 }
 
 #[tokio::test]
@@ -82,8 +87,8 @@ async fn work_that_takes_too_long_ends_a_wait_for_stalled() {
     fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
     let _operator = fixture.operator();
     fixture.create("orders", json!({"progressDeadline": "1s"})).await;
-    wait(&fixture, "condition=Stalled", LONG).await.unwrap();
-    assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
+    wait(&fixture, "spe/orders", "condition=Stalled", LONG).await.unwrap();
+    assert_timed_out(wait(&fixture, "spe/orders", "condition=Ready", SHORT).await);
 }
 
 #[tokio::test]
@@ -94,9 +99,9 @@ async fn waiting_for_the_deletion_ends_with_the_endpoint() {
     fixture.until_reason("orders", "Reserved").await;
     drop(operator);
     fixture.delete("orders").await;
-    assert_timed_out(wait(&fixture, "delete", SHORT).await);
+    assert_timed_out(wait(&fixture, "spe/orders", "delete", SHORT).await);
     assert_eq!(fixture.endpoints().len(), 1);
     let _operator = fixture.operator();
-    wait(&fixture, "delete", LONG).await.unwrap();
+    wait(&fixture, "spe/orders", "delete", LONG).await.unwrap();
     assert!(fixture.endpoints().is_empty());
 }

@@ -10,8 +10,12 @@
 
 mod actions;
 mod dedicated;
+mod dedicated_endpoint;
+mod dedicated_service;
 mod kubectl;
 mod life;
 mod live;
+mod page;
+mod states;
 mod table;
 mod tools;

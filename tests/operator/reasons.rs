@@ -83,7 +83,9 @@ pub(crate) const ROWS: &[FaultRow] = &[
 ];
 
 /// The reasons that only the kinds of dedicated clusters have: `tests/dedicated` reaches them.
-const OF_DEDICATED_CLUSTERS: [Reason; 14] = [
+const OF_DEDICATED_CLUSTERS: [Reason; 16] = [
+    Updating,
+    Contested,
     Initiating,
     Rejected,
     Replacing,
@@ -110,6 +112,7 @@ fn is_of_dedicated_clusters(event: EventReason) -> bool {
         E::ServiceDeleted,
         E::ServiceRetained,
         E::ServiceReplaced,
+        E::ServiceUpdated,
         E::EndpointRegistered,
         E::EndpointRemoved,
         E::LastEndpointRemoved,
@@ -128,7 +131,7 @@ fn requirements(reason: Reason) -> (&'static [&'static str], &'static [&'static 
         // Those of dedicated clusters: `tests/dedicated`.
         | Initiating | Rejected | Replacing | AwaitingConnectionString | ServiceNotFound | ServiceNotReady
         | ServiceRefNotAllowed | ServiceLost | ServiceExists | EndpointExists | BeingRemoved | Conflict | InUse
-        | EndpointsAttached => (&[], &[]),
+        | EndpointsAttached | Updating | Contested => (&[], &[]),
         Creating => (&[], &["No action needed", "comes next", "waiting until Atlas has removed", "has to confirm it"]),
         Adopting => (&["{id}"], &["a second listing has to confirm", "a second one has to confirm"]),
         AwaitingVpcEndpoint => (&[], &["create one with", "If it is applied in a later wave", "nothing is sent"]),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use atlas_simulator::Operation;
-use domain::reference::VpcEndpointSource;
+use domain::reference::EndpointSource;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
@@ -13,14 +13,14 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 use testbed::{Action, Exchange, FakeResponse, kinds};
 
-fn kind(source: VpcEndpointSource) -> ApiResource {
+fn kind(source: EndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
     kinds::kind(api_version, kind, "vpcendpoints")
 }
 
 /// A reference to a kind that is not installed, then to a missing object, then to one without an id, then to one with
 /// an id: each is reported, and the last has its effect.
-async fn follows(source: VpcEndpointSource, status: Value) {
+async fn follows(source: EndpointSource, status: Value) {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let kind = kind(source);
@@ -72,7 +72,7 @@ async fn until_message(fixture: &Fixture, words: &[&str]) {
 async fn each_missing_piece_is_named_whether_kind_object_or_right() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
-    let kind = kind(VpcEndpointSource::Ack);
+    let kind = kind(EndpointSource::Ack);
     fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
     let no_kind = || {
         Action::Respond(FakeResponse { status: 404, headers: vec![], body: "404 page not found\n".into() })
@@ -115,7 +115,7 @@ async fn a_kind_without_a_response_delays_no_other_object() {
     let proxies = fixture.proxies().await;
     proxies.recording.always(of_the_kind, || Action::HangRequest);
     let _operator = fixture.operator_behind(&proxies);
-    let (api_version, kind) = VpcEndpointSource::Ack.api_version_and_kind();
+    let (api_version, kind) = EndpointSource::Ack.api_version_and_kind();
     let reference = json!({"apiVersion": api_version, "kind": kind, "name": "network"});
     for number in 0..40 {
         fixture.create(&format!("waiting-{number}"), json!({"cloudProviderEndpointRef": reference})).await;
@@ -196,7 +196,7 @@ async fn each_missing_piece_of_a_config_map_is_named_down_to_its_entry() {
 #[tokio::test]
 async fn a_new_id_in_a_watched_object_is_sent_within_seconds() {
     let fixture = Fixture::new().await;
-    let kind = kind(VpcEndpointSource::Ack);
+    let kind = kind(EndpointSource::Ack);
     fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
     let client = fixture.control_plane.client().await.unwrap();
     let objects: Api<DynamicObject> = Api::namespaced_with(client, &fixture.namespace, &kind);
@@ -224,10 +224,10 @@ async fn a_new_id_in_a_watched_object_is_sent_within_seconds() {
 
 #[tokio::test]
 async fn an_ack_object_is_followed_from_its_absence_to_its_id() {
-    follows(VpcEndpointSource::Ack, json!({"vpcEndpointID": VPC_ENDPOINT})).await;
+    follows(EndpointSource::Ack, json!({"vpcEndpointID": VPC_ENDPOINT})).await;
 }
 
 #[tokio::test]
 async fn an_upbound_object_is_followed_from_its_absence_to_its_id() {
-    follows(VpcEndpointSource::Upbound, json!({"atProvider": {"id": VPC_ENDPOINT}})).await;
+    follows(EndpointSource::UpboundAws, json!({"atProvider": {"id": VPC_ENDPOINT}})).await;
 }

@@ -16,6 +16,9 @@ use serde_json::json;
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
 
+/// The page for those whose instance has become a dedicated cluster.
+const FROM_SERVERLESS: &str = "docs/tasks/from-serverless.md";
+
 /// The project of an object that is polled, whose requests measure the time in which none are sent for another.
 const POLLED: &str = "0123456789abcdef01234567";
 
@@ -64,6 +67,11 @@ fn take_away_the_instance(settings: &mut Settings, named: UnknownInstance) {
 
 fn migrate(settings: &mut Settings, kind: InstanceKind) {
     settings.projects.get_mut(DEFAULT_PROJECT).unwrap().insert(DEFAULT_INSTANCE.to_owned(), kind);
+}
+
+#[test]
+fn the_page_that_messages_name_is_there() {
+    assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(FROM_SERVERLESS).is_file());
 }
 
 #[tokio::test]
@@ -137,6 +145,9 @@ async fn each_permanent_end_is_one_condition_and_delays_no_deletion() {
         for word in [code, "delete this object", "VPC endpoint in AWS", "billed"] {
             assert!(message.contains(word), "{end}: {word} is not in {message}");
         }
+        // Where the way goes on if the instance lives as a cluster.
+        let goes_on = message.contains("PrivateEndpointService") && message.contains(FROM_SERVERLESS);
+        assert_eq!(goes_on, reason != "InstanceNotFound", "{end}: {message}");
         // The endpoint was deleted with its instance; where only the API was retired, it may still carry traffic.
         let lost = reason != "ApiRetired";
         assert_eq!(condition(&ended, "EndpointConnected").unwrap().status == "False", lost, "{end}");

@@ -1,7 +1,7 @@
 //! The steady state: no writes without changes.
 
 use atlas_simulator::Operation;
-use domain::reference::VpcEndpointSource;
+use domain::reference::EndpointSource;
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::json;
@@ -76,7 +76,7 @@ async fn one_claim_and_one_write_per_change_lead_to_available() {
 async fn a_watched_object_is_never_read_for_its_referrers() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
-    let (api_version, name) = VpcEndpointSource::Ack.api_version_and_kind();
+    let (api_version, name) = EndpointSource::Ack.api_version_and_kind();
     let kind = kinds::kind(api_version, name, "vpcendpoints");
     fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
     let client = fixture.control_plane.client().await.unwrap();

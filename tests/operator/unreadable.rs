@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use atlas_simulator::Operation;
-use domain::reference::VpcEndpointSource;
+use domain::reference::EndpointSource;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{ApiResource, ListParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
@@ -186,7 +186,7 @@ async fn an_unreadable_object_is_reported_once() {
     let operator = fixture.operator();
     fixture.create("orders", json!({"suspend": true})).await;
     fixture.until_reason("orders", "Suspended").await;
-    for bytes in 1025..1035 {
+    for bytes in 2049..2059 {
         spoil(&fixture, "orders", bytes).await;
     }
     fixture.create("other", json!({})).await;
@@ -211,16 +211,16 @@ async fn unreadable_objects_of_a_namespace_delay_no_other_event() {
     }
     fixture.create("orders", json!({"suspend": true})).await;
     for name in &names {
-        spoil(&hostile, name, 2000).await;
+        spoil(&hostile, name, 3000).await;
     }
     proxies.recording.wait_for(8, publishes, PATIENCE).await.unwrap();
-    spoil(&fixture, "orders", 2000).await;
+    spoil(&fixture, "orders", 3000).await;
     until_reported(&fixture, "orders").await;
     // What could not be published is, with the next event of its object.
     proxies.recording.forget_plan();
     let all = async {
         for name in &names {
-            for bytes in 2001.. {
+            for bytes in 3001.. {
                 if event_about(&hostile, name).await.is_some() {
                     break;
                 }
@@ -240,14 +240,14 @@ async fn an_unreadable_object_is_named_and_not_changed() {
     fixture.until_reason("orders", "Reserved").await;
     // Longer than any token, by an attacker who wants to fill the memory.
     let word = "atlas.spe-operator.io/take-over";
-    fixture.annotate("orders", json!({word: "x".repeat(2000)})).await;
+    fixture.annotate("orders", json!({word: "x".repeat(3000)})).await;
     let event = until_reported(&fixture, "orders").await;
     assert_eq!(
         (event.type_.as_deref(), event.regarding.unwrap().name.as_deref()),
         (Some("Warning"), Some("orders"))
     );
     let note = event.note.unwrap();
-    assert!(note.contains(word) && note.contains("more than 1024 bytes") && !note.contains("xxx"), "{note}");
+    assert!(note.contains(word) && note.contains("more than 2048 bytes") && !note.contains("xxx"), "{note}");
     // Neither its deletion nor an edit leads to anything, and others are served meanwhile.
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     fixture.delete("orders").await;
@@ -302,7 +302,7 @@ async fn a_poisoned_secret_or_config_map_is_read_and_written_like_any_other() {
 #[tokio::test]
 async fn a_poisoned_object_of_another_kind_stops_no_watch() {
     let fixture = Fixture::new().await;
-    let (api_version, name) = VpcEndpointSource::Ack.api_version_and_kind();
+    let (api_version, name) = EndpointSource::Ack.api_version_and_kind();
     let kind: ApiResource = kinds::kind(api_version, name, "vpcendpoints");
     fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
     let client = fixture.control_plane.client().await.unwrap();

@@ -4,6 +4,8 @@
 //! skipped. A malformed id or region is an error, for a repaired one would name another thing; the ids of endpoints are kept
 //! as text, because Atlas takes any text for one.
 
+use std::collections::BTreeSet;
+
 use domain::dedicated::region::Region;
 use domain::dedicated::service::{
     EndpointService, Provider, ServiceId, ServiceKey, ServiceStatus, ServiceTarget,
@@ -72,7 +74,7 @@ pub(crate) fn services(
 }
 
 /// Returns the body of a POST.
-pub(crate) fn creation(key: &ServiceKey, remote_regions: &[Region]) -> Vec<u8> {
+pub(crate) fn creation(key: &ServiceKey, remote_regions: &BTreeSet<Region>) -> Vec<u8> {
     let mut body = Map::new();
     body.insert("providerName".to_owned(), json!(key.services.provider.as_str()));
     body.insert("region".to_owned(), json!(key.region.as_str()));
@@ -86,13 +88,13 @@ pub(crate) fn creation(key: &ServiceKey, remote_regions: &[Region]) -> Vec<u8> {
 }
 
 /// Returns the body of a PATCH. An empty list clears the regions.
-pub(crate) fn change(provider: Provider, remote_regions: &[Region]) -> Vec<u8> {
+pub(crate) fn change(provider: Provider, remote_regions: &BTreeSet<Region>) -> Vec<u8> {
     json!({ "cloudProvider": provider.as_str(), "supportedRemoteRegions": regions(remote_regions) })
         .to_string()
         .into_bytes()
 }
 
-fn regions(regions: &[Region]) -> Value {
+fn regions(regions: &BTreeSet<Region>) -> Value {
     regions.iter().map(Region::as_str).collect()
 }
 

@@ -33,7 +33,7 @@ fn the_recorded_responses_to_a_post_are_services_of_their_provider_alone() {
         (
             Provider::Aws,
             "EU_WEST_1",
-            ServiceTarget::Aws { endpoint_service_name: None, supported_remote_regions: Vec::new() },
+            ServiceTarget::Aws { endpoint_service_name: None, supported_remote_regions: BTreeSet::new() },
         ),
         (
             Provider::Azure,
@@ -77,7 +77,7 @@ fn an_available_service_has_its_names_and_its_endpoints() {
         Some("com.amazonaws.vpce.eu-west-1.vpce-svc-0667f4ca6f4a2bbc8")
     );
     let regions: Vec<_> = supported_remote_regions.iter().map(Region::as_str).collect();
-    assert_eq!(regions, ["US_EAST_1", "EU_NORTH_1"]);
+    assert_eq!(regions, ["EU_NORTH_1", "US_EAST_1"]);
 
     let azure = with(
         recorded(Provider::Azure),
@@ -187,23 +187,22 @@ fn a_body_names_the_provider_and_the_region_as_atlas_spells_it() {
         region: "eu-west-1".parse().unwrap(),
         is_port_mapped,
     };
-    let remote: [Region; 2] = ["us-east-1", "EU_NORTH_1"].map(|region| region.parse().unwrap());
+    let regions = |names: &[&str]| names.iter().map(|region| region.parse().unwrap()).collect();
+    let (none, one): (BTreeSet<Region>, BTreeSet<Region>) = (BTreeSet::new(), regions(&["us-east-1"]));
+    let remote: BTreeSet<Region> = regions(&["us-east-1", "EU_NORTH_1"]);
     for (body, expected) in [
-        (creation(&key(Provider::Aws, false), &[]), r#"{"providerName":"AWS","region":"EU_WEST_1"}"#),
+        (creation(&key(Provider::Aws, false), &none), r#"{"providerName":"AWS","region":"EU_WEST_1"}"#),
         (
             creation(&key(Provider::Aws, false), &remote),
-            r#"{"providerName":"AWS","region":"EU_WEST_1","supportedRemoteRegions":["US_EAST_1","EU_NORTH_1"]}"#,
+            r#"{"providerName":"AWS","region":"EU_WEST_1","supportedRemoteRegions":["EU_NORTH_1","US_EAST_1"]}"#,
         ),
-        (creation(&key(Provider::Azure, false), &[]), r#"{"providerName":"AZURE","region":"EU_WEST_1"}"#),
+        (creation(&key(Provider::Azure, false), &none), r#"{"providerName":"AZURE","region":"EU_WEST_1"}"#),
         (
-            creation(&key(Provider::Gcp, true), &[]),
+            creation(&key(Provider::Gcp, true), &none),
             r#"{"portMappingEnabled":true,"providerName":"GCP","region":"EU_WEST_1"}"#,
         ),
-        (change(Provider::Aws, &[]), r#"{"cloudProvider":"AWS","supportedRemoteRegions":[]}"#),
-        (
-            change(Provider::Aws, &remote[..1]),
-            r#"{"cloudProvider":"AWS","supportedRemoteRegions":["US_EAST_1"]}"#,
-        ),
+        (change(Provider::Aws, &none), r#"{"cloudProvider":"AWS","supportedRemoteRegions":[]}"#),
+        (change(Provider::Aws, &one), r#"{"cloudProvider":"AWS","supportedRemoteRegions":["US_EAST_1"]}"#),
     ] {
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body, serde_json::from_str::<Value>(expected).unwrap());

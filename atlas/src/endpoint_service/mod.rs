@@ -5,6 +5,7 @@
 
 pub(crate) mod json;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::dedicated::endpoint::CloudEndpointId;
@@ -59,7 +60,7 @@ impl Client {
     pub async fn create_service(
         &self,
         key: &ServiceKey,
-        remote_regions: &[Region],
+        remote_regions: &BTreeSet<Region>,
         may_send: impl Fn() -> bool + Send + Sync + 'static,
     ) -> WriteResult<EndpointService> {
         let (ServiceKey { services, .. }, operation) = (key, Operation::CreateService);
@@ -88,16 +89,16 @@ impl Client {
         unless_missing(result)
     }
 
-    /// Sets the remote regions of a service of AWS; an empty list clears them. The next listing shows them: Atlas does not document
-    /// which status the service has meanwhile.
+    /// Sets the remote regions of a service of AWS: one PATCH at most. No regions clear them. The next listing shows them: Atlas does
+    /// not document which status the service has meanwhile.
     ///
-    /// # Errors
-    /// Atlas was unreachable, or rejected the request; the change may have been made all the same.
+    /// `may_send` is evaluated as in [`Client::delete_service`]. It may be repeated: a dropped PATCH is uncertain, and heals.
     pub async fn update_service(
         &self,
         address: &ServiceAddress,
-        remote_regions: &[Region],
-    ) -> Result<(), AtlasError> {
+        remote_regions: &BTreeSet<Region>,
+        may_send: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> WriteResult<()> {
         let ServiceAddress { services, id } = address;
         let at = self.service_request(Operation::UpdateService, Method::PATCH, address);
         // The only path of a service without its provider.
@@ -106,9 +107,10 @@ impl Client {
             url: self.transport.project_url(at.operation, &services.project, &segments),
             challenge_url: Some(at.url.clone()),
             body: Some(json::change(services.provider, remote_regions)),
+            may_send: Some(Arc::new(may_send)),
             ..at
         };
-        self.read(request, |_| Ok(())).await
+        self.call(request, |context, result| write_result::classify_write(context, result, |_| Ok(()))).await
     }
 
     /// Deletes an endpoint service: one DELETE at most. It stays listed as `DELETING` for a while.

@@ -1,5 +1,6 @@
 //! Endpoint services, their endpoints and clusters: what is sent, and what each response proves.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -105,7 +106,9 @@ impl GuardedWrite {
         let deleted = |outcome: DeleteOutcome| format!("{outcome:?}");
         match self {
             Self::CreateService => {
-                class(client.create_service(&key(), &[], may_send).await, |service| service.id.to_string())
+                class(client.create_service(&key(), &BTreeSet::new(), may_send).await, |service| {
+                    service.id.to_string()
+                })
             }
             Self::DeleteService => class(client.delete_service(&address(), may_send).await, deleted),
             Self::CreateEndpoint => {
@@ -146,10 +149,10 @@ async fn each_operation_sends_what_the_api_documents_in_both_versions() {
         let listed = client.list_services(&services(Provider::Aws)).await.unwrap();
         assert_eq!((listed.len(), &listed[0].status), (1, &ServiceStatus::Initiating));
         assert_eq!(listed[0].endpoint_ids, [ENDPOINT]);
-        let remote = ["us-east-1".parse().unwrap()];
+        let remote = ["us-east-1".parse().unwrap()].into();
         client.create_service(&key(), &remote, || true).await;
         assert_eq!(client.service(&address()).await.unwrap().unwrap().id.as_str(), SERVICE);
-        client.update_service(&address(), &[]).await.unwrap();
+        client.update_service(&address(), &BTreeSet::new(), || true).await;
         client.create_endpoint(&address(), &new_endpoint(), || true).await;
         let found = client.endpoint(&address(), &id()).await.unwrap().unwrap();
         assert_eq!(found.status, ConnectionStatus::PendingAcceptance);
@@ -232,7 +235,7 @@ async fn a_challenge_is_requested_where_there_is_a_get() {
         assert_eq!(server.seen()[0].target, expected, "{write:?}");
     }
     let server = authenticated(|_| json(200, "{}"));
-    server.client().0.update_service(&address(), &[]).await.unwrap();
+    server.client().0.update_service(&address(), &BTreeSet::new(), || true).await;
     assert_eq!(server.seen()[0].target, format!("{at}/AWS/endpointService/{SERVICE}"));
 }
 
@@ -380,7 +383,7 @@ async fn a_message_names_the_thing_the_response_and_a_next_step() {
             409,
             "MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION",
             "d",
-            FaultKind::Conflict,
+            FaultKind::MultipleRegions,
             "failed to create endpoint vpce-0df793f9c89c24a3b of endpoint service 5f7cac1adf5d6c6306f4b200/AWS/6a793f68c0eb9e7a17715835: HTTP 409 MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION: d; enable regionalized private endpoints in this project, or keep all its private endpoints in one region",
         ),
         (
@@ -395,10 +398,12 @@ async fn a_message_names_the_thing_the_response_and_a_next_step() {
         let server = authenticated(move |_| json(status, &atlas_error(status, code, detail)));
         let (client, _) = server.client();
         let error = match write {
-            GuardedWrite::CreateService => match client.create_service(&key(), &[], || true).await {
-                WriteResult::Refused(error) => error,
-                other => panic!("{other:?}"),
-            },
+            GuardedWrite::CreateService => {
+                match client.create_service(&key(), &BTreeSet::new(), || true).await {
+                    WriteResult::Refused(error) => error,
+                    other => panic!("{other:?}"),
+                }
+            }
             GuardedWrite::CreateEndpoint => {
                 match client.create_endpoint(&address(), &new_endpoint(), || true).await {
                     WriteResult::Refused(error) => error,

@@ -14,6 +14,7 @@ mod responses;
 mod script;
 mod secrets;
 mod simulated;
+mod simulated_dedicated;
 mod simulated_faults;
 mod tls;
 mod tokens;

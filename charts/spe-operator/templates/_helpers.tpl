@@ -169,6 +169,22 @@ true
 - apiGroups: [ec2.aws.m.upbound.io]
   resources: [vpcendpoints]
   verbs: [list, watch]
+- apiGroups: [network.azure.m.upbound.io]
+  resources: [privateendpoints]
+  verbs: [list, watch]
+- apiGroups: [compute.gcp.m.upbound.io]
+  resources: [forwardingrules]
+  verbs: [list, watch]
+{{- end }}
+{{- if .Values.integrations.azureServiceOperator.enabled }}
+- apiGroups: [network.azure.com]
+  resources: [privateendpoints]
+  verbs: [list, watch]
+{{- end }}
+{{- if .Values.integrations.configConnector.enabled }}
+- apiGroups: [compute.cnrm.cloud.google.com]
+  resources: [computeforwardingrules]
+  verbs: [list, watch]
 {{- end }}
 {{- end -}}
 

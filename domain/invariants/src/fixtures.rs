@@ -26,7 +26,7 @@ pub static STATUSES: LazyLock<Vec<&str>> = LazyLock::new(|| {
     known.chain(["PENDING_ACCEPTANCE"]).collect()
 });
 
-pub const FAULTS: [FaultKind; 13] = [
+pub const FAULTS: [FaultKind; 14] = [
     FaultKind::CredentialsNotFound,
     FaultKind::Unauthorized,
     FaultKind::Forbidden,
@@ -35,6 +35,7 @@ pub const FAULTS: [FaultKind; 13] = [
     FaultKind::EndpointNotFound,
     FaultKind::ServiceNotFound,
     FaultKind::Conflict,
+    FaultKind::MultipleRegions,
     FaultKind::NotServerless,
     FaultKind::Retired,
     FaultKind::RateLimited,

@@ -6,11 +6,12 @@ use domain::access::CredentialsInUse;
 use domain::fault::FaultKind;
 use domain::reference::VpcEndpoint;
 use domain::serverless::decision::{ConfirmedAbsence, Decision, Origin, Step, Withdrawn};
-use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
+use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use domain::serverless::observed::{AttemptOutcome, Listing, Observed, Spec};
 use domain::serverless::ownership::{ClaimReading, Nonce, mark_of};
 use domain::serverless::status::Report;
 use domain::status::{Condition, ConditionType, Reason};
+use domain::text::is_service_name;
 use domain::token::Token;
 
 pub fn wanted(o: &Observed) -> Option<&Spec> {

@@ -2,6 +2,7 @@
 //!
 //! Plain data; nothing here acts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::claim::Nonce;
@@ -11,7 +12,8 @@ use crate::requeue::Requeue;
 use super::claim::ClaimTarget;
 use super::endpoint::{CloudEndpointId, RegisteredEndpoint};
 use super::life::{Entry, Life};
-use super::service::EndpointService;
+use super::region::Region;
+use super::service::{EndpointService, ServiceId};
 
 /// The outcome of one decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub enum Step {
     Record(Entry, Option<Nonce>),
     /// Remove the entry of a life from the status, guarded as a record.
     Forget(Life, ForgetReason),
+    /// Set the remote regions of a service, after the object was read once more. It needs no claim, because it can be repeated.
+    Update(ServiceId, BTreeSet<Region>),
     /// Remove the finalizer.
     Release,
 }
@@ -106,6 +110,8 @@ pub enum State {
     Lost(Option<Duration>),
     /// The recorded service, as Atlas shows it.
     Service(EndpointService),
+    /// The recorded service, as Atlas shows it: its remote regions are not the declared ones.
+    Updating(EndpointService, Updating),
     /// The recorded endpoint, as Atlas shows it.
     Endpoint(EndpointState),
     /// The object is being deleted.
@@ -144,6 +150,17 @@ pub enum Creating {
     Refused(Fault),
 }
 
+/// Why the remote regions of a service are not the declared ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Updating {
+    /// They are about to be set, or Atlas has yet to show them.
+    InProgress,
+    /// Atlas refused to set them.
+    Refused(Fault),
+    /// Others have set others, again and again: they are left alone.
+    Contested,
+}
+
 /// What is known of a recorded endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointState {
@@ -174,6 +191,17 @@ pub enum Deleting {
     Unreachable(String),
 }
 
+impl State {
+    /// Returns the service, if it is one that Atlas shows.
+    #[must_use]
+    pub fn service(&self) -> Option<&EndpointService> {
+        match self {
+            Self::Service(service) | Self::Updating(service, _) => Some(service),
+            _ => None,
+        }
+    }
+}
+
 impl Step {
     /// Returns its name for logs.
     #[must_use]
@@ -188,6 +216,7 @@ impl Step {
             Self::Send(_, ClaimTarget::Delete(_)) => "delete",
             Self::Record(..) => "record",
             Self::Forget(..) => "forget",
+            Self::Update(..) => "update",
             Self::Release => "release",
         }
     }

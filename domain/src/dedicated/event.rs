@@ -8,6 +8,7 @@ use super::claim::ClaimTarget;
 use super::decision::{ForgetReason, RetainReason, Step};
 use super::life::{Entry, Life, Provenance, Sort};
 use super::observed::{Listing, Observed, Shown};
+use super::region::Region;
 use super::status::Report;
 
 fn normal(reason: EventReason, message: String) -> EventDraft {
@@ -93,6 +94,14 @@ pub fn of_step(step: &Step, o: &Observed) -> Vec<EventDraft> {
             format!("{life} is gone from Atlas"),
         )],
         Step::Forget(life, ForgetReason::Retained(reason)) => vec![retained(o.sort(), life, reason)],
+        Step::Update(service, regions) => {
+            let regions: Vec<_> = regions.iter().map(Region::as_str).collect();
+            let message = format!(
+                "set supportedRemoteRegions of endpoint service {service} to [{}]",
+                regions.join(", ")
+            );
+            vec![normal(EventReason::ServiceUpdated, message)]
+        }
         Step::Release => o
             .object
             .entries
@@ -105,12 +114,13 @@ pub fn of_step(step: &Step, o: &Observed) -> Vec<EventDraft> {
 }
 
 fn of_record(entry: &Entry, o: &Observed) -> Vec<EventDraft> {
-    let Entry { life, provenance } = entry;
+    let Entry { life, provenance, .. } = entry;
     let mut events = Vec::new();
     let former = o.object.entries.first().filter(|former| former.life != *life);
     if let Some(former) = former.filter(|_| o.sort() == Sort::Service) {
+        let noun = o.endpoint_noun();
         let message = format!(
-            "{} is gone from Atlas and replaced by {life}, which has another name: make VPC endpoints for that, and name them in their objects",
+            "{} is gone from Atlas and replaced by {life}, which has another name: make {noun}s for that, and name them in their objects",
             former.life
         );
         events.push(EventDraft { reason: EventReason::ServiceReplaced, warning: true, message });
@@ -162,8 +172,8 @@ pub fn before_claim(target: &ClaimTarget, o: &Observed) -> Option<EventDraft> {
     let Listing::Fetched(shown) = &o.listing else { return None };
     let ClaimTarget::Delete(life) = target else { return lost(target, shown, o) };
     let endpoint = life.endpoint.as_ref()?;
-    let ids = &shown.service(&life.service)?.endpoint_ids;
-    let is_last = ids.len() == 1 && ids[0] == endpoint.as_str();
+    let service = shown.service(&life.service)?;
+    let is_last = service.endpoint_ids.len() == 1 && endpoint.listed_in(service).is_some();
     is_last.then(|| EventDraft {
         reason: EventReason::LastEndpointRemoved,
         warning: true,

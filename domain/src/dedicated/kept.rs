@@ -2,11 +2,13 @@
 //!
 //! Losing it is safe: it only makes the rules wait longer, and publish once more.
 
+use crate::instant::SinceBoot;
 use crate::schedule::Schedule;
 use crate::status::Warned;
 
 use super::event::Announced;
 use super::memory::Memory;
+use super::output::TakingOut;
 use super::service::ProviderServices;
 use super::status::Report;
 
@@ -19,6 +21,10 @@ pub struct KeptState {
     pub schedule: Schedule,
     /// The services among which it has last found its own, for when the object that declares them is gone.
     pub services: Option<ProviderServices>,
+    /// When the private connection strings of all clusters were read last.
+    pub(super) strings_read: Option<SinceBoot>,
+    /// The listings that take something out of the output ConfigMap.
+    pub(super) taking_out: TakingOut,
     /// The state for which this process has published events.
     announced: Option<Announced>,
     /// The last warning that was logged.

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::ids::ProjectId;
+
 use super::endpoint::CloudEndpointId;
 use super::service::ServiceId;
 
@@ -89,4 +91,6 @@ pub struct Entry {
     pub life: Life,
     /// How the object came to it.
     pub provenance: Provenance,
+    /// The project of an endpoint; `None` if the status does not say it. That of a service is in the spec and never changes.
+    pub project: Option<ProjectId>,
 }

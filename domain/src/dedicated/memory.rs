@@ -4,7 +4,7 @@
 //! memory after a restart: whatever is missing only makes the rules wait longer. The claims of others, and of earlier objects, are in
 //! [`names`](super::names).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::claim::Nonce;
@@ -18,10 +18,14 @@ use super::claim::ClaimTarget;
 use super::decision::{Decision, Doubt};
 use super::life::Life;
 use super::names::SeenAttempt;
-use super::observed::{Attempt, AttemptOutcome, MemorySnapshot, Object};
+use super::observed::{Attempt, AttemptOutcome, MemorySnapshot, Object, SentRegions};
+use super::region::Region;
 
 /// How many outcomes are kept of attempts that are not the current one. One is enough for the rules; others may be claimed beside it.
 const MAX_OUTCOMES: usize = 8;
+
+/// How long changes of the remote regions by others count.
+const CONTEST: Duration = Duration::from_hours(24);
 
 /// The memory of one object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -33,6 +37,8 @@ pub struct Memory {
     doubt: Option<(Doubt, Run)>,
     /// The life whose DELETE Atlas has responded to, the attempt, and when.
     deleted: Option<(Life, Nonce, SinceBoot)>,
+    /// The remote regions that were set last, and when.
+    regions: Option<(SentRegions, SinceBoot)>,
     working: WorkTime,
 }
 
@@ -119,6 +125,22 @@ impl Memory {
         self.settle(nonce);
     }
 
+    /// Records that the declared remote regions were set, or may have been. `were_in_force`: others had changed them before.
+    pub fn updated(&mut self, declared: &BTreeSet<Region>, were_in_force: bool, now: SinceBoot) {
+        let is_same = |(sent, since): &(SentRegions, SinceBoot)| {
+            sent.declared == *declared && now.saturating_sub(*since) < CONTEST
+        };
+        let before = self.regions.take().filter(is_same).map(|(sent, _)| sent);
+        let before =
+            before.unwrap_or(SentRegions { declared: declared.clone(), foreign_changes: 0, sent: 0 });
+        let sent = if were_in_force {
+            SentRegions { foreign_changes: before.foreign_changes.saturating_add(1), sent: 1, ..before }
+        } else {
+            SentRegions { sent: before.sent.saturating_add(1), ..before }
+        };
+        self.regions = Some((sent, now));
+    }
+
     /// Continues or begins the run of listings that contradict the status, with the listing sent at `seen`.
     pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot, times: &Times) {
         let before = self.doubt.take();
@@ -185,6 +207,11 @@ impl Memory {
             doubt: self.doubt.clone().map(|(doubt, run)| (doubt, age(run.since))),
             deleted: self.deleted.as_ref().map(|(life, _, since)| (life.clone(), age(*since))),
             working: self.working.lasted(now),
+            regions: self
+                .regions
+                .as_ref()
+                .map(|(sent, since)| (sent.clone(), age(*since)))
+                .filter(|(_, ago)| *ago < CONTEST),
             last_write,
         }
     }

@@ -117,7 +117,6 @@ enum IndexKey {
 /// A claim that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SeenClaim {
-    token: Token,
     /// The uid of its object.
     uid: String,
     /// What it may write to; nothing if the claim cannot be read.
@@ -137,10 +136,13 @@ struct IndexedObjects {
     /// Those of them that no watch shows: they have left it, or only a list has shown them.
     unwatched: HashSet<Token>,
     by_key: HashMap<IndexKey, BTreeSet<Token>>,
-    claims: BoundedMap<Nonce, SeenClaim>,
-    claims_by_key: HashMap<IndexKey, BTreeSet<Nonce>>,
-    claims_by_token: HashMap<Token, BTreeSet<Nonce>>,
+    claims: BoundedMap<ClaimKey, SeenClaim>,
+    claims_by_key: HashMap<IndexKey, BTreeSet<ClaimKey>>,
+    claims_by_token: HashMap<Token, BTreeSet<ClaimKey>>,
 }
+
+/// By what a claim is found: anybody may write the nonce of another object onto his own.
+type ClaimKey = (Token, Nonce);
 
 /// The objects of both kinds.
 #[derive(Default)]
@@ -272,12 +274,12 @@ impl IndexedObjects {
         }
         self.unlink(token);
         if let Some((nonce, target, settled)) = &names.claim {
+            let key = (token.clone(), nonce.clone());
             if *settled {
-                self.drop_claim(nonce);
-            } else if self.claims.get(nonce).is_none() {
+                self.drop_claim(&key);
+            } else if self.claims.get(&key).is_none() {
                 let writes = names.writes(target.as_ref());
                 let seen = SeenClaim {
-                    token: token.clone(),
                     uid: names.uid.clone(),
                     writes,
                     target: target.clone(),
@@ -285,7 +287,7 @@ impl IndexedObjects {
                     namespace: names.object.namespace.clone(),
                     has_records: !names.records.is_empty(),
                 };
-                self.keep_claim(nonce, seen);
+                self.keep_claim(&key, seen);
             }
         }
         for key in names.keys() {
@@ -310,45 +312,47 @@ impl IndexedObjects {
         Some(self.unlink(token)?.uid)
     }
 
-    fn keep_claim(&mut self, nonce: &Nonce, seen: SeenClaim) {
+    fn keep_claim(&mut self, claim: &ClaimKey, seen: SeenClaim) {
         if let Some(key) = &seen.writes {
-            self.claims_by_key.entry(key.clone()).or_default().insert(nonce.clone());
+            self.claims_by_key.entry(key.clone()).or_default().insert(claim.clone());
         }
-        self.claims_by_token.entry(seen.token.clone()).or_default().insert(nonce.clone());
+        self.claims_by_token.entry(claim.0.clone()).or_default().insert(claim.clone());
         // A namespace with more open claims than that loses the oldest of its own.
         let namespace = seen.namespace.clone();
-        self.claims.insert(&namespace, nonce.clone(), seen);
+        self.claims.insert(&namespace, claim.clone(), seen);
     }
 
-    fn drop_claim(&mut self, nonce: &Nonce) {
-        let Some(SeenClaim { token, writes, .. }) = self.claims.remove(nonce) else { return };
-        remove_from(&mut self.claims_by_token, &token, nonce);
+    fn drop_claim(&mut self, claim: &ClaimKey) {
+        let Some(SeenClaim { writes, .. }) = self.claims.remove(claim) else { return };
+        remove_from(&mut self.claims_by_token, &claim.0, claim);
         if let Some(key) = writes {
-            remove_from(&mut self.claims_by_key, &key, nonce);
+            remove_from(&mut self.claims_by_key, &key, claim);
         }
     }
 
     /// Drops the claims that can no longer take effect, but for those that objects carry.
     fn prune(&mut self, times: &Times, now: SinceBoot) {
         let Self { all, claims, claims_by_key, claims_by_token, .. } = self;
-        let carried: BTreeSet<_> =
-            all.values().filter_map(|names| names.claim.as_ref().map(|(nonce, ..)| nonce)).collect();
-        let is_over = |nonce: &Nonce, since: SinceBoot| {
-            now.saturating_sub(since) >= times.uncertainty && !carried.contains(nonce)
+        let is_carried = |(token, nonce): &ClaimKey| {
+            let carried = all.get(token).and_then(|names| names.claim.as_ref());
+            carried.is_some_and(|(carried, ..)| carried == nonce)
+        };
+        let is_over = |claim: &ClaimKey, since: SinceBoot| {
+            now.saturating_sub(since) >= times.uncertainty && !is_carried(claim)
         };
         let all_seen = claims_by_token.values().flatten();
         let over: Vec<_> = all_seen
-            .filter(|nonce| claims.get(nonce).is_none_or(|seen| is_over(nonce, seen.since)))
+            .filter(|claim| claims.get(claim).is_none_or(|seen| is_over(claim, seen.since)))
             .cloned()
             .collect();
-        for nonce in over {
-            claims.remove(&nonce);
-            for nonces in claims_by_key.values_mut().chain(claims_by_token.values_mut()) {
-                nonces.remove(&nonce);
+        for claim in over {
+            claims.remove(&claim);
+            for known in claims_by_key.values_mut().chain(claims_by_token.values_mut()) {
+                known.remove(&claim);
             }
         }
-        claims_by_key.retain(|_, nonces| !nonces.is_empty());
-        claims_by_token.retain(|_, nonces| !nonces.is_empty());
+        claims_by_key.retain(|_, known| !known.is_empty());
+        claims_by_token.retain(|_, known| !known.is_empty());
     }
 
     fn found(&self, key: &IndexKey) -> impl Iterator<Item = (&Token, &ObjectNames)> {
@@ -363,10 +367,9 @@ impl IndexedObjects {
         (token, own): (&Token, &ObjectNames),
         (times, now): (&Times, SinceBoot),
     ) -> Option<Duration> {
-        let nonces = self.claims_by_key.get(key).into_iter().flatten();
-        let others = nonces.filter_map(|nonce| self.claims.get(nonce)).filter(|seen| {
-            seen.token != *token && (seen.has_records || seen.namespace == own.object.namespace)
-        });
+        let claims = self.claims_by_key.get(key).into_iter().flatten();
+        let seen = claims.filter(|(of, _)| of != token).filter_map(|claim| self.claims.get(claim));
+        let others = seen.filter(|seen| seen.has_records || seen.namespace == own.object.namespace);
         let remaining = others.map(|seen| times.uncertainty.saturating_sub(now.saturating_sub(seen.since)));
         remaining.max().filter(|remaining| !remaining.is_zero())
     }
@@ -600,8 +603,8 @@ impl Names {
     ) -> Others {
         let objects = self.of(sort);
         let own = objects.all.get(token).filter(|own| own.uid == uid);
-        let nonces = objects.claims_by_token.get(token).into_iter().flatten();
-        let seen = nonces.filter_map(|nonce| Some((nonce, objects.claims.get(nonce)?)));
+        let claims = objects.claims_by_token.get(token).into_iter().flatten();
+        let seen = claims.filter_map(|claim| Some((&claim.1, objects.claims.get(claim)?)));
         let attempts = seen.map(|(nonce, seen)| SeenAttempt {
             nonce: nonce.clone(),
             target: seen.target.clone(),

@@ -3,7 +3,8 @@
 //! Plain data. Every age is measured at the instant at which the listing was *sent* (or now, while there is none): a response proves
 //! nothing about what happened after its request was sent.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::access::CredentialsInUse;
@@ -11,7 +12,7 @@ use crate::claim::Nonce;
 use crate::deadline::Stage;
 use crate::fault::Fault;
 use crate::reconcile::WriteOutcome;
-use crate::reference::VpcEndpoint;
+use crate::reference::DeclaredEndpoint;
 use crate::status::Reported;
 use crate::times::Times;
 use crate::token::Token;
@@ -19,11 +20,11 @@ use crate::token::Token;
 use super::claim::{ClaimReading, ClaimTarget};
 use super::cluster::ClusterName;
 use super::decision::Doubt;
-use super::endpoint::{CloudEndpointId, RegisteredEndpoint};
+use super::endpoint::{CloudEndpointId, NewEndpoint, RegisteredEndpoint};
 use super::life::{Entry, Life, Provenance, Sort};
 use super::names::{Others, Rivalry};
 use super::region::Region;
-use super::service::{EndpointService, ProviderServices, ServiceId, ServiceKey};
+use super::service::{EndpointService, Provider, ProviderServices, ServiceId, ServiceKey};
 
 /// Everything that a decision rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,10 @@ pub struct Observed {
     pub memory: MemorySnapshot,
     /// The times of the protocol.
     pub times: Times,
+    /// Somebody has requested this reconcile.
+    pub is_requested: bool,
+    /// The spec names an output ConfigMap, which is written before the object is reported ready.
+    pub has_output: bool,
 }
 
 /// The custom resource, as far as the rules care.
@@ -63,13 +68,28 @@ pub struct Object {
     pub settled: Option<Nonce>,
     /// What the status records. The first is the one whose details the status shows.
     pub entries: Vec<Entry>,
+    /// The private connection strings that the status shows: those behind the endpoint of the first entry.
+    pub strings: StringsByCluster,
     /// What the status reports so far.
     pub reported: Reported,
+}
+
+impl Object {
+    /// Returns the private connection strings that the status shows, if they are those behind the endpoint of this life.
+    #[must_use]
+    pub fn strings_behind(&self, life: &Life) -> Cow<'_, StringsByCluster> {
+        match self.entries.first() {
+            Some(entry) if entry.life == *life => Cow::Borrowed(&self.strings),
+            _ => Cow::default(),
+        }
+    }
 }
 
 /// The declared state, without what is declared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Spec {
+    /// The provider of the endpoint that it declares; `None` if it declares a service.
+    pub provider: Option<Provider>,
     /// What to do about a thing that exists already.
     pub adopt: Adopt,
     /// What becomes of it when the object is deleted; `None`: it depends on how the object came to it.
@@ -82,8 +102,8 @@ pub struct Spec {
     pub break_before_make: bool,
     /// The clusters whose private connection strings are wanted.
     pub clusters: Vec<ClusterName>,
-    /// The other regions of AWS that a new service accepts VPC endpoints from, if the user manages them.
-    pub remote_regions: Option<Vec<Region>>,
+    /// The other regions of AWS that a service accepts VPC endpoints from, if the user manages them.
+    pub remote_regions: Option<BTreeSet<Region>>,
     /// How long work may take before the object is reported stalled.
     pub progress_deadline: Duration,
 }
@@ -118,8 +138,8 @@ pub enum Subject {
     Endpoint {
         /// The service.
         service: ServiceRef,
-        /// The VPC endpoint.
-        endpoint: VpcEndpoint,
+        /// The endpoint, as it is sent.
+        endpoint: DeclaredEndpoint<NewEndpoint>,
     },
     /// Nothing: the spec is invalid.
     Nothing(Sort),
@@ -178,7 +198,7 @@ impl Subject {
     #[must_use]
     pub fn endpoint_id(&self) -> Option<CloudEndpointId> {
         match self {
-            Self::Endpoint { endpoint: VpcEndpoint::Declared(id), .. } => Some(id.into()),
+            Self::Endpoint { endpoint: DeclaredEndpoint::Declared(endpoint), .. } => Some(endpoint.id()),
             _ => None,
         }
     }
@@ -205,6 +225,9 @@ pub struct Shown {
     /// The private connection strings behind the declared endpoint, by cluster; `None` if Atlas knows no such cluster.
     pub clusters: BTreeMap<ClusterName, Result<Option<Vec<ConnectionStrings>>, Fault>>,
 }
+
+/// Private connection strings behind one endpoint, by cluster.
+pub type StringsByCluster = BTreeMap<ClusterName, Vec<ConnectionStrings>>;
 
 /// Private connection strings of a cluster behind one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -236,10 +259,18 @@ impl Shown {
     /// Returns `true` if the listing shows the life.
     #[must_use]
     pub fn is_listed(&self, life: &Life) -> bool {
-        self.service(&life.service).is_some_and(|service| match &life.endpoint {
-            None => true,
-            Some(endpoint) => service.endpoint_ids.iter().any(|id| id == endpoint.as_str()),
-        })
+        self.as_listed(life).is_some()
+    }
+
+    /// Returns the life as the listing spells it, if that shows it: what is there already is requested by the spelling of Atlas.
+    #[must_use]
+    pub fn as_listed(&self, life: &Life) -> Option<Life> {
+        let service = self.service(&life.service)?;
+        let endpoint = match &life.endpoint {
+            None => None,
+            Some(endpoint) => Some(endpoint.listed_in(service)?.parse().ok()?),
+        };
+        Some(Life { service: service.id.clone(), endpoint })
     }
 }
 
@@ -267,8 +298,21 @@ pub struct MemorySnapshot {
     pub deleted: Option<(Life, Duration)>,
     /// The stage of work that was last reported, and how long it has been going on.
     pub working: Option<(Stage, Duration)>,
+    /// The remote regions that this process has set last, and the time since, if that is less than a day.
+    pub regions: Option<(SentRegions, Duration)>,
     /// The outcome of this reconcile's last write to Atlas.
     pub last_write: WriteOutcome,
+}
+
+/// Remote regions that a process has set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SentRegions {
+    /// The declared ones.
+    pub declared: BTreeSet<Region>,
+    /// How often others have changed what was in force.
+    pub foreign_changes: u8,
+    /// How often they were sent since.
+    pub sent: u8,
 }
 
 /// One attempt to write to Atlas, known by the nonce of its claim.
@@ -306,10 +350,30 @@ impl Observed {
         self.subject.sort()
     }
 
+    /// Returns what a user makes at the cloud provider to connect to the service.
+    #[must_use]
+    pub fn endpoint_noun(&self) -> &'static str {
+        self.subject.services().map_or("endpoint", |services| services.provider.endpoint_noun())
+    }
+
     /// Returns the entry of a life.
     #[must_use]
     pub fn entry(&self, life: &Life) -> Option<&Entry> {
         self.object.entries.iter().find(|entry| entry.life == *life)
+    }
+
+    /// Returns a new entry of a life that Atlas shows.
+    #[must_use]
+    pub fn new_entry(&self, life: Life, provenance: Provenance) -> Entry {
+        let project = self.subject.services().filter(|_| life.endpoint.is_some());
+        Entry { life, provenance, project: project.map(|services| services.project.clone()) }
+    }
+
+    /// Returns `true` if an entry is of another project than the service that the object refers to now: no listing says anything about it.
+    #[must_use]
+    pub fn is_elsewhere(&self, entry: &Entry) -> bool {
+        let listed = self.subject.services().map(|services| &services.project);
+        entry.project.as_ref().zip(listed).is_some_and(|(recorded, listed)| recorded != listed)
     }
 
     /// Returns who else names a recorded life.

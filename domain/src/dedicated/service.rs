@@ -2,6 +2,7 @@
 //!
 //! This file never decides anything and never refuses a word that Atlas may add later.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -32,6 +33,18 @@ impl Provider {
             Self::Aws => "AWS",
             Self::Azure => "AZURE",
             Self::Gcp => "GCP",
+        }
+    }
+}
+
+impl Provider {
+    /// Returns what a user makes at this provider to connect to a service, in its own words.
+    #[must_use]
+    pub fn endpoint_noun(self) -> &'static str {
+        match self {
+            Self::Aws => "VPC endpoint",
+            Self::Azure => "private endpoint",
+            Self::Gcp => "forwarding rule",
         }
     }
 }
@@ -151,7 +164,7 @@ pub enum ServiceTarget {
         /// `endpointServiceName`: the name that a VPC endpoint is made for. Another life of the service has another one.
         endpoint_service_name: Option<String>,
         /// `supportedRemoteRegions`: other regions that VPC endpoints may be in. Empty where Atlas sent none.
-        supported_remote_regions: Vec<Region>,
+        supported_remote_regions: BTreeSet<Region>,
     },
     /// Azure.
     Azure {

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use crate::claim::Nonce;
 use crate::deadline::Stage;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::status::{Condition, ConditionType, Message, Progress, Reason, Summary, is_late, suspended};
 
 use super::claim::ClaimTarget;
 use super::cluster::ClusterName;
-use super::decide::{is_usable, left_behind};
-use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step};
+use super::decide::{declared_otherwise, is_usable, left_behind};
+use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step, Updating};
 use super::endpoint::{ConnectionStatus, RegisteredEndpoint};
 use super::life::{Entry, Life, Sort};
-use super::observed::{ConnectionStrings, Listing, Observed, ServiceRef, Shown, Spec, Subject};
+use super::observed::{Listing, Observed, ServiceRef, Shown, Spec, StringsByCluster, Subject};
+use super::region::Region;
 use super::service::{EndpointService, ServiceId, ServiceStatus, ServiceTarget};
 
 /// What to do about a word that this version does not know.
@@ -51,8 +52,8 @@ pub enum Fields {
     Withdrawn,
     /// Those of a service.
     Service(EndpointService),
-    /// Those of an endpoint, and the private connection strings behind it, by cluster; `None` where they are not known now.
-    Endpoint(Option<RegisteredEndpoint>, Vec<(ClusterName, Option<Vec<ConnectionStrings>>)>),
+    /// Those of an endpoint, and the private connection strings behind it, by cluster.
+    Endpoint(Option<RegisteredEndpoint>, StringsByCluster),
 }
 
 impl Report {
@@ -84,6 +85,8 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         Step::Record(entry, _) if !o.object.is_deleting => Some(shown_state(o, &entry.life)),
         _ => None,
     };
+    // Who waits until the object is ready finds its output ConfigMap.
+    let recording = recording.filter(|state| !(o.has_output && summarize(o, state).ready));
     let state = recording.as_ref().unwrap_or(&decision.state);
     let summary = summarize(o, state);
     let spec = o.spec.as_ref().ok().filter(|spec| !o.object.is_deleting && !spec.suspend);
@@ -134,6 +137,14 @@ fn entries(o: &Observed, decision: &Decision, state: &State) -> Vec<Entry> {
         Step::Forget(life, _) => entries.retain(|entry| entry.life != *life),
         _ => {}
     }
+    if let (Listing::Fetched(shown), Some(services)) = (&o.listing, o.subject.services()) {
+        // Recorded by a version that did not say it.
+        let unsaid =
+            entries.iter_mut().filter(|entry| entry.project.is_none() && entry.life.endpoint.is_some());
+        for entry in unsaid.filter(|entry| shown.is_listed(&entry.life)) {
+            entry.project = Some(services.project.clone());
+        }
+    }
     if let State::Endpoint(EndpointState { life, .. }) = state {
         // It may have been recorded as a former one.
         entries.sort_by_key(|entry| entry.life != *life);
@@ -174,10 +185,13 @@ fn is_declared_recorded(o: &Observed) -> bool {
 
 fn fields(o: &Observed, state: &State) -> Fields {
     match state {
-        State::Service(service) => Fields::Service(service.clone()),
-        State::Endpoint(EndpointState { endpoint, .. }) => {
-            Fields::Endpoint(endpoint.clone(), strings(o, endpoint.as_ref()))
-        }
+        State::Service(service) | State::Updating(service, _) => Fields::Service(service.clone()),
+        State::Endpoint(state) => Fields::Endpoint(state.endpoint.clone(), strings(o, state)),
+        // What Atlas is removing is shown so.
+        State::BeingRemoved => match o.object.entries.first().map(|entry| shown_state(o, &entry.life)) {
+            Some(shown @ (State::Service(_) | State::Endpoint(_))) => fields(o, &shown),
+            _ => Fields::Kept,
+        },
         State::Lost(_)
         | State::NotFound
         | State::Creating(_)
@@ -206,32 +220,33 @@ fn is_served(o: &Observed, life: &Life) -> bool {
     matches!(&o.listing, Listing::Fetched(shown) if shown.is_listed(life))
 }
 
-/// Returns the private connection strings of each wanted cluster, as far as they are known.
-fn strings(
-    o: &Observed,
-    endpoint: Option<&RegisteredEndpoint>,
-) -> Vec<(ClusterName, Option<Vec<ConnectionStrings>>)> {
+/// Returns the private connection strings of each wanted cluster that has them. Those of a cluster that was not read now stay as they
+/// are.
+fn strings(o: &Observed, state: &EndpointState) -> StringsByCluster {
     let (Ok(Spec { clusters, .. }), Listing::Fetched(shown)) = (&o.spec, &o.listing) else {
-        return Vec::new();
+        return StringsByCluster::new();
     };
-    let is_available = endpoint.is_some_and(|endpoint| endpoint.status == ConnectionStatus::Available);
+    let is_available = |endpoint: &RegisteredEndpoint| endpoint.status == ConnectionStatus::Available;
+    if !state.endpoint.as_ref().is_none_or(is_available) {
+        return StringsByCluster::new();
+    }
     let read = |name: &ClusterName| match shown.clusters.get(name) {
-        _ if !is_available => Some(Vec::new()),
-        Some(Ok(strings)) => {
-            // Another order in Atlas is no change.
-            let mut strings = strings.clone().unwrap_or_default();
-            strings.sort();
-            Some(strings)
-        }
-        Some(Err(_)) | None => None,
+        Some(Ok(strings)) => strings.clone().unwrap_or_default(),
+        Some(Err(_)) | None => o.object.strings_behind(&state.life).get(name).cloned().unwrap_or_default(),
     };
-    clusters.iter().map(|name| (name.clone(), read(name))).collect()
+    let all = clusters.iter().map(|name| {
+        // Another order in Atlas is no change.
+        let mut strings = read(name);
+        strings.sort();
+        (name.clone(), strings)
+    });
+    all.filter(|(_, strings)| !strings.is_empty()).collect()
 }
 
 /// Returns Atlas' word for the state, which makes a stage of work.
 fn word(state: &State) -> &str {
     match state {
-        State::Service(service) => service.status.as_str(),
+        State::Service(service) | State::Updating(service, _) => service.status.as_str(),
         State::Endpoint(EndpointState { endpoint: Some(endpoint), .. }) => endpoint.status.as_str(),
         State::Creating(_) => "creating",
         _ => "",
@@ -308,7 +323,7 @@ fn summarize(o: &Observed, state: &State) -> Summary {
             );
             stalled(reason, message)
         }
-        State::Blocked(blocked) => blocked_summary(blocked),
+        State::Blocked(blocked) => blocked_summary(o, blocked),
         State::Creating(creating) => creating_summary(o, creating),
         State::BeingRemoved => {
             let message = format!("Atlas is removing {}; nothing is created until it is gone", thing());
@@ -328,6 +343,7 @@ fn summarize(o: &Observed, state: &State) -> Summary {
             working(reason, format!("{known} is gone from Atlas; it is created again"))
         }
         State::Service(service) => service_summary(o, service),
+        State::Updating(service, updating) => updating_summary(o, service, updating),
         State::Endpoint(state) => endpoint_summary(o, state),
         State::Deleting(deleting) => deleting_summary(o, deleting),
     }
@@ -350,7 +366,7 @@ fn failed(o: &Observed, fault: &Fault) -> Summary {
     }
 }
 
-fn blocked_summary(blocked: &Blocked) -> Summary {
+fn blocked_summary(o: &Observed, blocked: &Blocked) -> Summary {
     match blocked {
         Blocked::ServiceNotFound(what) => stalled(
             Reason::ServiceNotFound,
@@ -373,8 +389,9 @@ fn blocked_summary(blocked: &Blocked) -> Summary {
         Blocked::Stale(id) => stalled(
             Reason::VpcEndpointStale,
             format!(
-                "endpoint {id} was made for an endpoint service that is gone, and cannot serve another; make a VPC endpoint for the new \
-                 endpoint service, and name it in the spec"
+                "endpoint {id} was made for an endpoint service that is gone, and cannot serve another; make a {} for the new endpoint \
+                 service, and name it in the spec",
+                o.endpoint_noun()
             ),
         ),
         Blocked::TooMany => stalled(
@@ -399,31 +416,76 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             "another object has requested a change of the same thing. No action needed: a request is sent",
         ),
         Creating::Refused(fault) => {
-            Summary::failing(Reason::of(fault.kind), fault.message(), Progress::after(fault))
+            let served = o.object.entries.iter().map(|entry| &entry.life).find(|life| is_served(o, life));
+            let served = served.and_then(|life| life.endpoint.as_ref());
+            let message = match (fault.kind, served) {
+                (FaultKind::MultipleRegions, Some(former)) => fault.message().then(&format!(
+                    ". Endpoint {former} stays registered; if it may be removed before {} is registered, set spec.replace to \
+                     'BreakBeforeMake'",
+                    thing(o)
+                )),
+                _ => fault.message(),
+            };
+            let progress = match fault.kind {
+                // Nothing helps before a user has changed the project, or this object.
+                FaultKind::MultipleRegions => Progress::Stalled,
+                _ => Progress::after(fault),
+            };
+            Summary::failing(Reason::of(fault.kind), message, progress)
         }
     }
 }
 
-/// Returns the rest of a sentence about remote regions that are declared otherwise than Atlas has them: they are sent with the create
-/// request only.
+/// Returns the remote regions that Atlas has, and those that are declared, as lists.
+fn regions(declared: &BTreeSet<Region>, service: &EndpointService) -> [String; 2] {
+    let none = BTreeSet::new();
+    let actual = match &service.target {
+        ServiceTarget::Aws { supported_remote_regions, .. } => supported_remote_regions,
+        ServiceTarget::Azure { .. } | ServiceTarget::Gcp { .. } => &none,
+    };
+    [actual, declared].map(|regions| {
+        let all: Vec<_> = regions.iter().map(Region::as_str).collect();
+        format!("[{}]", all.join(", "))
+    })
+}
+
+/// Returns the rest of a sentence about remote regions that are declared otherwise than Atlas has them, and only observed.
 fn unlike_declared(o: &Observed, service: &EndpointService) -> String {
-    let declared = o.spec.as_ref().ok().and_then(|spec| spec.remote_regions.as_ref());
-    let (Some(declared), ServiceTarget::Aws { supported_remote_regions: actual, .. }) =
-        (declared, &service.target)
-    else {
+    let spec = o.spec.as_ref().ok();
+    let Some(declared) = spec.and_then(|spec| declared_otherwise(spec, service)) else {
         return String::new();
     };
-    let [declared, actual] = [declared, actual].map(|regions| {
-        let all: BTreeSet<String> = regions.iter().map(ToString::to_string).collect();
-        all.into_iter().collect::<Vec<_>>().join(", ")
-    });
-    if declared == actual {
-        return String::new();
-    }
+    let [actual, declared] = regions(declared, service);
     format!(
-        ", but its supportedRemoteRegions in Atlas are [{actual}], and not [{declared}]: they are sent only when a service is created; \
-         change them in Atlas, or in `aws.supportedRemoteRegions`"
+        ", but its supportedRemoteRegions in Atlas are {actual}, and not {declared}: spec.managementPolicy is 'Observe', so that they stay"
     )
+}
+
+/// Atlas has other remote regions of the service than the declared ones.
+fn updating_summary(o: &Observed, service: &EndpointService, updating: &Updating) -> Summary {
+    let none = BTreeSet::new();
+    let declared = o.spec.as_ref().ok().and_then(|spec| spec.remote_regions.as_ref());
+    let [actual, declared] = regions(declared.unwrap_or(&none), service);
+    let id = &service.id;
+    match updating {
+        Updating::InProgress => working(
+            Reason::Updating,
+            format!(
+                "supportedRemoteRegions of endpoint service {id} in Atlas are {actual}, and are set to {declared}"
+            ),
+        ),
+        Updating::Refused(fault) => {
+            Summary::failing(Reason::of(fault.kind), fault.message(), Progress::after(fault))
+        }
+        Updating::Contested => stalled(
+            Reason::Contested,
+            format!(
+                "others keep setting supportedRemoteRegions of endpoint service {id} to {actual}, so this object no longer sets them to \
+                 {declared}; let only one of you set them: remove `aws.supportedRemoteRegions` here, or stop the other and request a \
+                 reconcile"
+            ),
+        ),
+    }
 }
 
 fn service_summary(o: &Observed, service: &EndpointService) -> Summary {
@@ -431,7 +493,7 @@ fn service_summary(o: &Observed, service: &EndpointService) -> Summary {
     let why = error_message.as_deref().filter(|why| !why.is_empty());
     match status {
         ServiceStatus::Available | ServiceStatus::WaitingForUser if is_usable(service) => {
-            let name = name(service).unwrap_or(id.as_str());
+            let name = name(service).unwrap_or_else(|| id.to_string());
             let message = format!("endpoint service {name} can be used{}", unlike_declared(o, service));
             Summary::new(true, Reason::Available, message, Progress::Settled)
         }
@@ -468,14 +530,17 @@ fn may_delete(o: &Observed, id: &ServiceId) -> bool {
     entries.any(|entry| o.may_delete(entry))
 }
 
-/// Returns the name that users connect to.
-fn name(service: &EndpointService) -> Option<&str> {
+/// Returns the name that users connect to. A service of Google Cloud that is not port-mapped has many: of those, the first and their
+/// number.
+fn name(service: &EndpointService) -> Option<String> {
     match &service.target {
         ServiceTarget::Aws { endpoint_service_name: name, .. }
-        | ServiceTarget::Azure { private_link_service_resource_id: name, .. } => name.as_deref(),
-        ServiceTarget::Gcp { service_attachment_names, .. } => {
-            service_attachment_names.first().map(String::as_str)
-        }
+        | ServiceTarget::Azure { private_link_service_resource_id: name, .. } => name.clone(),
+        ServiceTarget::Gcp { service_attachment_names: names, .. } => match names.as_slice() {
+            [] => None,
+            [name] => Some(name.clone()),
+            [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
+        },
     }
 }
 
@@ -490,21 +555,24 @@ fn endpoint_summary(o: &Observed, state: &EndpointState) -> Summary {
         };
     };
     let why = endpoint.error_message.as_deref().filter(|why| !why.is_empty()).unwrap_or("no reason given");
+    let why = why.trim_end_matches('.');
     let former = o.object.entries.iter().find(|entry| entry.life != state.life);
     match &endpoint.status {
         ConnectionStatus::Available => available(o, id),
         ConnectionStatus::Rejected => {
             let message = Message::from(format!("Atlas rejects endpoint {id}: ")).varying(why);
-            let message = message.then(
-                "; check that the VPC endpoint exists and was made for this endpoint service. The operator looks again until it is accepted",
-            );
+            let message = message.then(&format!(
+                "; check that the {} exists and was made for this endpoint service. The operator looks again until it is accepted",
+                o.endpoint_noun()
+            ));
             Summary::failing(Reason::Rejected, message, Progress::Working)
         }
         ConnectionStatus::Failed => stalled(
             Reason::AtlasFailed,
-            Message::from(format!("Atlas failed to connect endpoint {id}: "))
-                .varying(why)
-                .then("; replace the endpoint"),
+            Message::from(format!("Atlas failed to connect endpoint {id}: ")).varying(why).then(&format!(
+                "; make another {} for this endpoint service, and name it in the spec",
+                o.endpoint_noun()
+            )),
         ),
         ConnectionStatus::Deleting => {
             working(Reason::BeingRemoved, format!("Atlas is removing endpoint {id}"))
@@ -515,15 +583,19 @@ fn endpoint_summary(o: &Observed, state: &EndpointState) -> Summary {
                 "Atlas reports the status {word:?} for endpoint {id}, which this version does not know; if it stays so, {NEWER}"
             ),
         ),
-        status => match former.and_then(|former| former.life.endpoint.as_ref()) {
-            Some(former) => working(
-                Reason::Replacing,
-                format!(
-                    "Atlas connects endpoint {id} ({status}); endpoint {former} stays until it is AVAILABLE"
+        status => {
+            // Azure's response to a POST has no status.
+            let word = if status.as_str().is_empty() { String::new() } else { format!(" ({status})") };
+            match former.and_then(|former| former.life.endpoint.as_ref()) {
+                Some(former) => working(
+                    Reason::Replacing,
+                    format!(
+                        "Atlas connects endpoint {id}{word}; endpoint {former} stays until it is AVAILABLE"
+                    ),
                 ),
-            ),
-            None => working(Reason::Connecting, format!("Atlas connects endpoint {id} ({status})")),
-        },
+                None => working(Reason::Connecting, format!("Atlas connects endpoint {id}{word}")),
+            }
+        }
     }
 }
 
@@ -646,7 +718,7 @@ fn details(o: &Observed, state: &State, summary: &Summary) -> Vec<Condition> {
     if o.sort() == Sort::Service {
         let kind = ConditionType::ServiceAvailable;
         return vec![match state {
-            State::Service(service) if is_usable(service) => {
+            State::Service(service) | State::Updating(service, _) if is_usable(service) => {
                 condition(kind, true, Reason::Available, name(service).unwrap_or_default().into())
             }
             _ if is_unseen => as_reported(kind),

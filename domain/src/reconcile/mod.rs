@@ -3,6 +3,7 @@
 //! A kind's machine is synchronous: it is given an input, and returns the next effect. The operator's executor performs the effect
 //! by I/O, a test or the model in memory, and gives the machine the result. This file knows no kind and performs nothing.
 
+pub mod output;
 pub mod tracked;
 
 use std::collections::BTreeMap;

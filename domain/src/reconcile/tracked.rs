@@ -9,6 +9,8 @@ use crate::access::Purpose;
 use crate::instant::SinceBoot;
 use crate::schedule::{Cause, ObjectVersion, Schedule, Start};
 
+use super::output::OutputNames;
+
 /// The custom resource as it was read, as far as no rule of a kind depends on it.
 pub trait ReadResource: Debug {
     /// Returns what its schedule depends on.
@@ -34,6 +36,9 @@ pub trait ReadResource: Debug {
 
     /// Returns the delay between two polls once nothing changes.
     fn interval(&self) -> Duration;
+
+    /// Returns the names of its output ConfigMaps.
+    fn output(&self) -> OutputNames<'_>;
 }
 
 /// The generation and the reconcile request that a listing is fetched for.

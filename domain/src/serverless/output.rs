@@ -1,18 +1,9 @@
-//! The output ConfigMap: what it holds, and when it is written, kept and removed.
-//!
-//! It exists only while it has content, because a tool that finds an empty value substitutes it. Its name is recorded on the object
-//! before it is created, so that it is also removed when the spec names another one. A ConfigMap that the operator did not create
-//! is never changed, whichever object names it. Kubernetes deletes it with the object, which owns it.
+//! What the output ConfigMap of an endpoint holds. When it is written, kept and removed is in
+//! [`reconcile::output`](crate::reconcile::output).
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use crate::serverless::endpoint::is_service_name;
+use crate::reconcile::output::Content;
 use crate::serverless::status::Report;
-use crate::status::Message;
-
-/// The delay before a failed write of the ConfigMap is retried.
-pub const RETRY: Duration = Duration::from_mins(1);
+use crate::text::is_service_name;
 
 /// The key of the private SRV address.
 const SRV_ADDRESS: &str = "privateSrvAddress";
@@ -20,33 +11,11 @@ const SRV_ADDRESS: &str = "privateSrvAddress";
 /// The key of the VPC endpoint id.
 const VPC_ENDPOINT: &str = "cloudProviderEndpointId";
 
-/// The entries of the ConfigMap.
-pub type Content = BTreeMap<String, String>;
-
-/// The ConfigMaps of an object that have to be written or deleted now, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Names<'a> {
-    /// The former output, which is removed first.
-    pub remove: Option<&'a str>,
-    /// The output, which is filled, or deleted if it has no content.
-    pub keep: Option<&'a str>,
-}
-
-/// Returns the ConfigMaps to write or delete. `declared` is the name in the spec, `recorded` the name of the last one created.
-///
-/// `fetched`: the report rests on a listing. A single unconfirmed response that withdraws an endpoint changes nothing.
+/// Returns `true` if it is known what the ConfigMap has to hold. `fetched`: the report rests on a listing. A single unconfirmed response
+/// that withdraws an endpoint changes nothing.
 #[must_use]
-pub fn names<'a>(
-    declared: Option<&'a str>,
-    recorded: Option<&'a str>,
-    deleting: bool,
-    (report, fetched): (&Report, bool),
-) -> Names<'a> {
-    let is_known = !report.unchanged && fetched || report.lost;
-    if deleting || declared.is_some() && !is_known {
-        return Names { remove: None, keep: None };
-    }
-    Names { remove: recorded.filter(|recorded| Some(*recorded) != declared), keep: declared }
+pub fn is_known(report: &Report, fetched: bool) -> bool {
+    !report.unchanged && fetched || report.lost
 }
 
 /// Returns the VPC endpoint whose private SRV address belongs into the ConfigMap, if one is connected.
@@ -87,49 +56,4 @@ fn region(service: &str) -> Option<String> {
 pub fn known_address(content: &Content, vpc_endpoint: &str) -> Option<String> {
     let same = content.get(VPC_ENDPOINT).is_some_and(|id| id == vpc_endpoint);
     content.get(SRV_ADDRESS).filter(|_| same).cloned()
-}
-
-/// Returns the message that the name of the ConfigMap is taken.
-#[must_use]
-pub fn taken(name: &str) -> Message {
-    format!("ConfigMap {name} exists and was not made for this object; delete it or name another in spec.outputConfigMap").into()
-}
-
-/// A ConfigMap as it is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing<'a> {
-    /// There is none.
-    Absent,
-    /// It is not the object's own.
-    Foreign,
-    /// It is the object's own.
-    Own(&'a Content),
-}
-
-/// What to do with a ConfigMap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing.
-    Nothing,
-    /// Create it.
-    Create,
-    /// Replace its content.
-    Fill,
-    /// Delete it.
-    Delete,
-    /// Report that the name is taken.
-    Taken,
-}
-
-/// Returns how the ConfigMap gets this content, or is deleted if there is none.
-#[must_use]
-pub fn change(existing: Existing<'_>, content: &Content) -> Change {
-    match existing {
-        Existing::Absent | Existing::Foreign if content.is_empty() => Change::Nothing,
-        Existing::Absent => Change::Create,
-        Existing::Foreign => Change::Taken,
-        Existing::Own(_) if content.is_empty() => Change::Delete,
-        Existing::Own(found) if found == content => Change::Nothing,
-        Existing::Own(_) => Change::Fill,
-    }
 }

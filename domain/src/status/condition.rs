@@ -16,6 +16,14 @@ pub struct Condition {
     pub message: Message,
 }
 
+/// Reports a problem beside the state of the object, unless `Synced` reports another one already.
+pub fn set_synced_false(conditions: &mut [Condition], reason: Reason, message: Message) {
+    let synced = conditions.iter_mut().find(|c| c.kind == ConditionType::Synced && c.status);
+    if let Some(synced) = synced {
+        *synced = Condition { kind: ConditionType::Synced, status: false, reason, message };
+    }
+}
+
 /// One condition as the status shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportedCondition {

@@ -7,7 +7,7 @@ mod reason;
 mod sentence;
 mod summary;
 
-pub use condition::{Condition, Reported, ReportedCondition};
+pub use condition::{Condition, Reported, ReportedCondition, set_synced_false};
 pub use event::{EventDraft, Unwatched, not_watched};
 pub use message::{Message, Warned};
 pub use reason::{ConditionType, EventReason, Reason, TROUBLESHOOTING};

@@ -62,7 +62,7 @@ words! {
         EndpointServiceAvailable,
         /// Atlas reports AVAILABLE: traffic can flow.
         EndpointConnected,
-        /// `PrivateEndpointService`: VPC endpoints can be made for the service.
+        /// `PrivateEndpointService`: endpoints can be made for the service in the cloud.
         ServiceAvailable,
         /// `PrivateEndpoint`: the service that it refers to can be used.
         ServiceReady,
@@ -140,7 +140,7 @@ macro_rules! class {
 }
 
 reasons! {
-    /// Atlas reports AVAILABLE, and the declared VPC endpoint is connected.
+    /// Atlas reports AVAILABLE, and the declared endpoint is connected.
     Available: well,
     /// The endpoint service is known, and no more is declared.
     Reserved: well,
@@ -152,7 +152,7 @@ reasons! {
     ReservationRequested: well,
     /// The endpoint service waits for a VPC endpoint.
     AwaitingVpcEndpoint: trouble,
-    /// Atlas connects the VPC endpoint.
+    /// Atlas connects the endpoint.
     Connecting: well,
     /// Atlas reports FAILED.
     AtlasFailed: trouble EndpointFailed,
@@ -180,9 +180,9 @@ reasons! {
     AtlasUnavailable: trouble AtlasUnavailable,
     /// Atlas refused a request.
     AtlasRefused: trouble AtlasRefused,
-    /// The referenced VPC endpoint is not there.
+    /// The referenced endpoint is not there.
     ReferenceNotFound: trouble ReferenceNotFound,
-    /// The VPC endpoint belonged to a lost endpoint service.
+    /// The endpoint in the cloud belonged to a lost endpoint service.
     VpcEndpointStale: trouble VpcEndpointStale,
     /// The output ConfigMap does not hold what it should.
     OutputNotWritten: trouble OutputNotWritten,
@@ -218,6 +218,10 @@ reasons! {
     ServiceRefNotAllowed: trouble ServiceRefNotAllowed,
     /// The endpoint service is gone from Atlas.
     ServiceLost: trouble ServiceLost,
+    /// Atlas has other remote regions of the endpoint service than the declared ones, and is given those.
+    Updating: well,
+    /// Others keep setting other remote regions of the endpoint service than the declared ones.
+    Contested: trouble Contested,
     /// Atlas has a service for the region, and `adopt` forbids to use it.
     ServiceExists: trouble ServiceExists,
     /// Atlas has the endpoint, and `adopt` forbids to use it.
@@ -281,6 +285,8 @@ words! {
         ServiceDeleted,
         /// The object was released, and its endpoint service stays in Atlas.
         ServiceRetained,
+        /// Atlas accepted the remote regions of the endpoint service.
+        ServiceUpdated,
         /// A lost endpoint service was created again, with another name.
         ServiceReplaced,
         /// The endpoint was registered at its service.
@@ -341,6 +347,8 @@ words! {
         ServiceRefNotAllowed,
         /// See [`Reason::ServiceLost`].
         ServiceLost,
+        /// See [`Reason::Contested`].
+        Contested,
         /// See [`Reason::ServiceExists`].
         ServiceExists,
         /// See [`Reason::EndpointExists`].
@@ -395,6 +403,7 @@ impl Reason {
             FaultKind::EndpointNotFound
             | FaultKind::ServiceNotFound
             | FaultKind::Conflict
+            | FaultKind::MultipleRegions
             | FaultKind::Refused => Self::AtlasRefused,
             FaultKind::Unavailable => Self::AtlasUnavailable,
         }

@@ -1,11 +1,13 @@
 //! Atlas in memory: services by natural key, endpoints by URL, and a log of each write that took effect. It never decides anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::dedicated::claim::ClaimTarget;
+use domain::dedicated::cluster::ClusterName;
 use domain::dedicated::endpoint::{CloudEndpointId, ConnectionStatus, RegisteredEndpoint};
 use domain::dedicated::life::Life;
-use domain::dedicated::reconcile::vocabulary::CallResponse;
+use domain::dedicated::observed::ConnectionStrings;
+use domain::dedicated::reconcile::vocabulary::{CallResponse, RegionsWrite};
 use domain::dedicated::region::Region;
 use domain::dedicated::service::{EndpointService, ServiceId, ServiceKey, ServiceStatus, ServiceTarget};
 use domain::fault::{Fault, FaultKind};
@@ -22,6 +24,7 @@ pub(crate) struct LivingService {
     pub(crate) creator: Sender,
     /// When it was created, as a number of the log.
     pub(crate) born: usize,
+    pub(crate) remote_regions: BTreeSet<Region>,
     pub(crate) endpoints: BTreeMap<CloudEndpointId, LivingEndpoint>,
 }
 
@@ -56,6 +59,20 @@ pub(crate) struct Executed {
     pub(crate) born: usize,
 }
 
+/// What becomes of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum UpdateFate {
+    /// It takes effect, and the service is prepared again.
+    #[default]
+    Done,
+    /// The service stays INITIATING.
+    TakesLong,
+    /// It is refused.
+    Refused,
+    /// It is accepted, and changes nothing.
+    Ignored,
+}
+
 /// Atlas.
 #[derive(Debug, Default)]
 pub(crate) struct FakeAtlas {
@@ -73,6 +90,20 @@ pub(crate) struct FakeAtlas {
     pub(crate) refusals: u32,
     /// New endpoints are rejected.
     pub(crate) rejects: bool,
+    /// The project may not have another endpoint.
+    pub(crate) restricts_regions: bool,
+    /// How many updates were executed.
+    pub(crate) updates: usize,
+    /// What becomes of an update.
+    pub(crate) update_fate: UpdateFate,
+    /// The clusters without private connection strings.
+    pub(crate) without_strings: BTreeSet<ClusterName>,
+    /// The clusters that do not exist.
+    pub(crate) deleted_clusters: BTreeSet<ClusterName>,
+    /// Listings lack this endpoint.
+    pub(crate) hidden: Option<Life>,
+    /// How often a cluster was read.
+    pub(crate) cluster_reads: usize,
     ids: u64,
 }
 
@@ -122,7 +153,13 @@ impl FakeAtlas {
     }
 
     fn shown(&self) -> Vec<EndpointService> {
-        self.services.iter().map(LivingService::shown).collect()
+        let mut services: Vec<_> = self.services.iter().map(LivingService::shown).collect();
+        if let Some(Life { service, endpoint: Some(endpoint) }) = &self.hidden {
+            for shown in services.iter_mut().filter(|shown| shown.id == *service) {
+                shown.endpoint_ids.retain(|id| id != endpoint.as_str());
+            }
+        }
+        services
     }
 
     pub(crate) fn list(&self) -> Vec<EndpointService> {
@@ -134,11 +171,29 @@ impl FakeAtlas {
         Some(found.shown(life.endpoint.as_ref()?))
     }
 
+    /// Returns the private connection strings of a cluster behind an endpoint.
+    pub(crate) fn cluster(&self, name: &ClusterName, id: &CloudEndpointId) -> Option<Vec<ConnectionStrings>> {
+        if self.deleted_clusters.contains(name) {
+            return None;
+        }
+        let is_available = self.services.iter().any(|service| {
+            service.endpoints.get(id).is_some_and(|endpoint| endpoint.status == ConnectionStatus::Available)
+        });
+        let strings = ConnectionStrings {
+            kind: "MONGOD".to_owned(),
+            standard: Some(format!("mongodb://{name}-{id}:1024")),
+            srv: Some(format!("mongodb+srv://{name}-{id}")),
+            srv_shard_optimized: None,
+        };
+        let has_strings = is_available && !self.without_strings.contains(name);
+        Some(if has_strings { vec![strings] } else { Vec::new() })
+    }
+
     /// What takes time makes one step: it becomes available, or goes.
     pub(crate) fn tick(&mut self) {
         self.services.retain(|service| service.status != ServiceStatus::Deleting);
         for service in &mut self.services {
-            if service.status == ServiceStatus::Initiating {
+            if service.status == ServiceStatus::Initiating && self.update_fate != UpdateFate::TakesLong {
                 service.status = ServiceStatus::Available;
             }
             service.endpoints.retain(|_, endpoint| endpoint.status != ConnectionStatus::Deleting);
@@ -196,6 +251,31 @@ impl FakeAtlas {
         }
     }
 
+    /// Executes a PATCH. The service is prepared again.
+    pub(crate) fn update(&mut self, write: &RegionsWrite) -> CallResponse {
+        self.updates += 1;
+        self.requests += 1;
+        let fate = self.update_fate;
+        let Some(service) = self.service_mut(&write.service) else {
+            return CallResponse::Refused(Fault::new(FaultKind::ServiceNotFound, "HTTP 404"));
+        };
+        if fate == UpdateFate::Refused {
+            return CallResponse::Refused(Fault::new(FaultKind::Refused, "HTTP 400 INVALID_ATTRIBUTE"));
+        }
+        if fate != UpdateFate::Ignored {
+            service.remote_regions.clone_from(&write.regions);
+            service.status = ServiceStatus::Initiating;
+        }
+        CallResponse::Updated
+    }
+
+    /// Somebody else sets the remote regions of a service.
+    pub(crate) fn set_regions_by_hand(&mut self, key: &ServiceKey, regions: &BTreeSet<Region>) {
+        let mut services = self.services.iter_mut();
+        let service = services.find(|service| service.key == *key).unwrap();
+        service.remote_regions.clone_from(regions);
+    }
+
     fn log(&mut self, request: &SentRequest, creator: Sender, born: usize) {
         self.executed.push(Executed { request: request.clone(), creator, born });
     }
@@ -213,6 +293,7 @@ impl FakeAtlas {
             status: ServiceStatus::Initiating,
             creator: request.sender.clone(),
             born,
+            remote_regions: BTreeSet::new(),
             endpoints: BTreeMap::new(),
         };
         self.log(request, service.creator.clone(), born);
@@ -225,6 +306,9 @@ impl FakeAtlas {
     fn create_endpoint(&mut self, request: &SentRequest, life: &Life) -> CallResponse {
         let (born, sender) = (self.executed.len(), request.sender.clone());
         let id = life.endpoint.clone().unwrap();
+        if self.restricts_regions {
+            return CallResponse::Refused(Fault::new(FaultKind::MultipleRegions, "HTTP 409"));
+        }
         let Some(service) = self.service_mut(&life.service) else {
             return CallResponse::Refused(Fault::new(FaultKind::ServiceNotFound, "HTTP 404"));
         };
@@ -287,7 +371,7 @@ impl LivingService {
             endpoint_ids: self.endpoints.keys().map(|id| id.as_str().to_owned()).collect(),
             target: ServiceTarget::Aws {
                 endpoint_service_name: has_name.then(|| format!("vpce-svc-{}", self.id)),
-                supported_remote_regions: Vec::new(),
+                supported_remote_regions: self.remote_regions.clone(),
             },
         }
     }

@@ -1,18 +1,20 @@
 //! What a reconcile has observed, made by hand.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::access::CredentialsInUse;
 use domain::claim::Nonce;
 use domain::dedicated::claim::{ClaimReading, ClaimTarget};
-use domain::dedicated::endpoint::{ConnectionStatus, RegisteredEndpoint};
+use domain::dedicated::endpoint::{ConnectionStatus, NewEndpoint, RegisteredEndpoint};
 use domain::dedicated::life::{Entry, Life, Provenance};
 use domain::dedicated::names::{Others, Rivalry};
 use domain::dedicated::observed::{
-    Attempt, AttemptOutcome, Listing, MemorySnapshot, Object, Observed, ServiceRef, Shown, Subject,
+    Attempt, AttemptOutcome, Listing, MemorySnapshot, Object, Observed, ServiceRef, Shown, StringsByCluster,
+    Subject,
 };
 use domain::dedicated::service::{EndpointService, ServiceId, ServiceStatus, ServiceTarget};
-use domain::reference::VpcEndpoint;
+use domain::reference::DeclaredEndpoint;
 use domain::status::Reported;
 use domain::times::Times;
 
@@ -40,7 +42,8 @@ pub(crate) fn nonce(number: u8) -> Nonce {
 }
 
 pub(crate) fn entry(life: Life, provenance: Provenance) -> Entry {
-    Entry { life, provenance }
+    let project = life.endpoint.is_some().then(|| service_key().services.project);
+    Entry { life, provenance, project }
 }
 
 /// Service `number` as Atlas shows it, with these endpoints.
@@ -53,7 +56,7 @@ pub(crate) fn shown_service(number: u32, status: ServiceStatus, endpoints: &[u32
         endpoint_ids: endpoints.iter().map(|id| cloud_id(*id).as_str().to_owned()).collect(),
         target: ServiceTarget::Aws {
             endpoint_service_name: Some(format!("vpce-svc-{number}")),
-            supported_remote_regions: Vec::new(),
+            supported_remote_regions: BTreeSet::new(),
         },
     }
 }
@@ -74,6 +77,7 @@ fn observed(key: &KindAndName, subject: Subject) -> Observed {
             claim: ClaimReading::Absent,
             settled: None,
             entries: Vec::new(),
+            strings: StringsByCluster::new(),
             reported: Reported::default(),
         },
         spec: Ok(rules()),
@@ -83,6 +87,8 @@ fn observed(key: &KindAndName, subject: Subject) -> Observed {
         others: Others { is_current: true, ..Others::default() },
         memory: MemorySnapshot { recorded: LONG, ..MemorySnapshot::default() },
         times: Times::default(),
+        is_requested: false,
+        has_output: false,
     }
 }
 
@@ -91,15 +97,19 @@ pub(crate) fn service() -> Observed {
     observed(&pes("s"), Subject::Service(service_key()))
 }
 
+/// The declaration of an endpoint of AWS.
+pub(crate) fn declared(number: u32) -> DeclaredEndpoint<NewEndpoint> {
+    DeclaredEndpoint::Declared(NewEndpoint::Aws { id: format!("vpce-{number}").parse().unwrap() })
+}
+
 /// The object of endpoint 1 at service 1, which is available and has no endpoint.
 pub(crate) fn endpoint() -> Observed {
-    let id = format!("vpce-{}", 1).parse().unwrap();
     let service = ServiceRef::Object {
         object: "PrivateEndpointService team-a/s".to_owned(),
         key: service_key(),
         recorded: Some(service_id(1)),
     };
-    let subject = Subject::Endpoint { service, endpoint: VpcEndpoint::Declared(id) };
+    let subject = Subject::Endpoint { service, endpoint: declared(1) };
     let mut o = observed(&pe("e"), subject);
     show(&mut o, &[]);
     o

@@ -11,8 +11,10 @@ const AVAILABLE: Option<(bool, Reason)> = Some((true, Reason::Available));
 /// A service and its endpoint, just created.
 fn pair() -> (DedicatedWorld, [KindAndName; 2]) {
     let (mut world, service) = DedicatedWorld::with_service();
-    world.api.edit(&service, |object| object.spec.rules.deletion = Some(Deletion::Delete));
-    world.api.create(&pe("e"), endpoint_spec(1));
+    world.api.edit(&service, |object| {
+        (object.spec.rules.deletion, object.spec.output) = (Some(Deletion::Delete), Some("network"));
+    });
+    world.api.create(&pe("e"), with_strings(endpoint_spec(1), "strings"));
     (world, [service, pe("e")])
 }
 
@@ -40,6 +42,7 @@ fn delete_all(world: &mut DedicatedWorld, keys: &[KindAndName]) {
 
 fn assert_gone(world: &DedicatedWorld) {
     assert!(world.api.objects.is_empty(), "{:?}", world.api.objects);
+    assert!(world.api.maps.is_empty(), "{:?}", world.api.maps);
     world.assert_no_endpoint();
     world.assert_no_service();
 }

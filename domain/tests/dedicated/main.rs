@@ -12,9 +12,14 @@ mod fixtures;
 mod holes;
 mod liveness;
 mod objects;
+mod output_content;
+mod outputs;
+mod projects;
 mod properties;
+mod providers;
 mod references;
 mod regressions;
+mod remote_regions;
 #[allow(clippy::too_many_lines, reason = "a table is as long as it has rows")]
 mod tables;
 mod unwatched;

@@ -1,4 +1,5 @@
-//! The API server in memory, with objects of both kinds and their watch events. It applies a write only if its guard holds.
+//! The API server in memory, with objects of both kinds, their ConfigMaps and their watch events. It applies a write only if its guard
+//! holds.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,16 +10,17 @@ use domain::dedicated::claim::ClaimReading;
 use domain::dedicated::endpoint::{CloudEndpointId, RegisteredEndpoint};
 use domain::dedicated::life::{Entry, Life, Provenance, Sort};
 use domain::dedicated::names::{Declares, ObjectName, ObjectNames, Offer, ServiceName};
-use domain::dedicated::observed::{Object, Spec};
+use domain::dedicated::observed::{Object, Spec, StringsByCluster};
 use domain::dedicated::reconcile::state::DedicatedResource;
 use domain::dedicated::reconcile::vocabulary::Dedicated;
 use domain::dedicated::service::{EndpointService, ServiceKey};
 use domain::dedicated::status::{Fields, Report};
-use domain::ids::VpcEndpointId;
+use domain::ids::{ProjectId, VpcEndpointId};
+use domain::reconcile::output::{Content, OutputNames};
 use domain::reconcile::tracked::ReadResource;
-use domain::reconcile::{ApiFailure, ObjectWrite};
+use domain::reconcile::{ApiFailure, ObjectWrite, OutputMap, OutputRequest};
 use domain::schedule::ObjectVersion;
-use domain::status::{ConditionType, Reason, Reported, ReportedCondition, sentence};
+use domain::status::{ConditionType, Message, Reason, Reported, ReportedCondition, sentence};
 use domain::token::{ClusterId, Token};
 
 /// The kind, the namespace and the name.
@@ -55,6 +57,8 @@ pub(crate) struct DeclaredSpec {
     /// A service by its key, or the one that an endpoint refers to.
     pub(crate) service: ServiceName,
     pub(crate) endpoint: Option<VpcEndpointId>,
+    /// The name of the output ConfigMap.
+    pub(crate) output: Option<&'static str>,
 }
 
 /// One entry of the status.
@@ -63,6 +67,7 @@ pub(crate) struct StoredEntry {
     pub(crate) life: Life,
     pub(crate) provenance: &'static str,
     pub(crate) recorded_by: String,
+    pub(crate) project: Option<ProjectId>,
 }
 
 /// The status.
@@ -72,6 +77,7 @@ pub(crate) struct WrittenStatus {
     pub(crate) settled: Option<Nonce>,
     pub(crate) service: Option<EndpointService>,
     pub(crate) endpoint: Option<RegisteredEndpoint>,
+    pub(crate) strings: StringsByCluster,
     pub(crate) conditions: Vec<ReportedCondition>,
     pub(crate) generation: i64,
 }
@@ -87,6 +93,8 @@ pub(crate) struct PrivateObject {
     pub(crate) deleting: bool,
     pub(crate) finalizer: bool,
     pub(crate) claim: Option<String>,
+    /// The annotation with the name of the output ConfigMap.
+    pub(crate) output: Option<String>,
     pub(crate) spec: DeclaredSpec,
     pub(crate) status: WrittenStatus,
 }
@@ -109,6 +117,7 @@ impl PrivateObject {
         let entry = |entry: &StoredEntry| Entry {
             life: entry.life.clone(),
             provenance: Provenance::recorded(Some(entry.provenance), Some(&entry.recorded_by), &self.uid),
+            project: entry.project.clone(),
         };
         self.status.entries.iter().map(entry).collect()
     }
@@ -126,22 +135,28 @@ impl PrivateObject {
                 message: kept.map_or_else(|| message.to_string(), |shown| shown.message.clone()),
             }
         });
-        let (service, endpoint) = match &report.fields {
-            Fields::Kept => (self.status.service.clone(), self.status.endpoint.clone()),
-            Fields::Withdrawn => (None, None),
-            Fields::Service(service) => (Some(service.clone()), None),
-            Fields::Endpoint(endpoint, _) => (None, endpoint.clone()),
+        let none = StringsByCluster::new;
+        let (service, endpoint, strings) = match &report.fields {
+            Fields::Kept => {
+                let WrittenStatus { service, endpoint, strings, .. } = self.status.clone();
+                (service, endpoint, strings)
+            }
+            Fields::Withdrawn => (None, None, none()),
+            Fields::Service(service) => (Some(service.clone()), None, none()),
+            Fields::Endpoint(endpoint, strings) => (None, endpoint.clone(), strings.clone()),
         };
         let entry = |entry: &Entry| StoredEntry {
             life: entry.life.clone(),
             provenance: entry.provenance.as_str(),
             recorded_by: self.uid.clone(),
+            project: entry.project.clone(),
         };
         WrittenStatus {
             entries: report.entries.iter().map(entry).collect(),
             settled: report.settled.clone(),
             service,
             endpoint,
+            strings,
             conditions: conditions.collect(),
             generation: self.generation,
         }
@@ -235,6 +250,10 @@ impl ReadResource for PrivateObject {
     fn interval(&self) -> Duration {
         Duration::from_mins(10)
     }
+
+    fn output(&self) -> OutputNames<'_> {
+        OutputNames { declared: self.spec.output, recorded: self.output.as_deref() }
+    }
 }
 
 impl DedicatedResource for PrivateObject {
@@ -251,6 +270,7 @@ impl DedicatedResource for PrivateObject {
             claim: self.claim_reading(),
             settled: self.status.settled.clone(),
             entries: self.entries(),
+            strings: self.status.strings.clone(),
             reported: Reported {
                 conditions: self.status.conditions.clone(),
                 current: self.status.generation == self.generation,
@@ -267,9 +287,22 @@ impl DedicatedResource for PrivateObject {
     }
 }
 
+/// A ConfigMap.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WrittenMap {
+    /// The uid of the object that owns it, if one does.
+    pub(crate) owner: Option<String>,
+    pub(crate) content: Content,
+    version: u64,
+}
+
 /// The API server.
 #[derive(Debug, Default)]
 pub(crate) struct ObjectServer {
+    /// The ConfigMaps of the one namespace.
+    pub(crate) maps: BTreeMap<String, WrittenMap>,
+    /// The API server refuses to delete ConfigMaps.
+    pub(crate) keeps_maps: bool,
     pub(crate) objects: BTreeMap<KindAndName, PrivateObject>,
     /// All changes, in order: the object as it is then.
     pub(crate) events: Vec<(KindAndName, Option<PrivateObject>)>,
@@ -290,6 +323,7 @@ impl ObjectServer {
         let key = object.key.clone();
         self.versions.push(object.clone());
         if object.deleting && !object.finalizer {
+            self.maps.retain(|_, map| map.owner.as_ref() != Some(&object.uid));
             self.objects.remove(&key);
             self.events.push((key, None));
         } else {
@@ -313,6 +347,7 @@ impl ObjectServer {
             deleting: false,
             finalizer: false,
             claim: None,
+            output: None,
             spec,
             status: WrittenStatus { generation: -1, ..WrittenStatus::default() },
         });
@@ -391,12 +426,75 @@ impl ObjectServer {
                 self.released.push(new.uid.clone());
                 "release"
             }
-            ObjectWrite::OutputName(_) => panic!("no output is declared"),
+            ObjectWrite::OutputName(name) => {
+                new.output.clone_from(name);
+                "output"
+            }
         };
         if new == *stored {
             return Ok(new);
         }
         self.writes.push((word, read.key.clone()));
         Ok(self.store(new))
+    }
+
+    /// Somebody else creates a ConfigMap.
+    pub(crate) fn create_foreign_map(&mut self, name: &str) {
+        self.version += 1;
+        let content = Content::from([("serviceId".to_owned(), "theirs".to_owned())]);
+        self.maps.insert(name.to_owned(), WrittenMap { owner: None, content, version: self.version });
+    }
+
+    /// Performs a request about a ConfigMap of an object. `read` is the version of it that was read last.
+    pub(crate) fn output(
+        &mut self,
+        uid: &str,
+        request: &OutputRequest,
+        read: &mut Option<u64>,
+    ) -> Result<Option<OutputMap>, Message> {
+        let (OutputRequest::Read(name)
+        | OutputRequest::Remove(name)
+        | OutputRequest::Create(name, _)
+        | OutputRequest::Fill(name, _)
+        | OutputRequest::Delete(name)) = request;
+        let found = self.maps.get(name).cloned();
+        let is_own = |map: &WrittenMap| map.owner.as_deref() == Some(uid);
+        let is_read = found.as_ref().map(|map| map.version) == *read;
+        match request {
+            OutputRequest::Read(_) => {
+                *read = found.as_ref().map(|map| map.version);
+                return Ok(found.map(|map| {
+                    let is_own = is_own(&map);
+                    OutputMap { is_own, content: if is_own { map.content } else { Content::new() } }
+                }));
+            }
+            OutputRequest::Remove(_) if !found.as_ref().is_some_and(is_own) => {}
+            OutputRequest::Remove(_) | OutputRequest::Delete(_) if self.keeps_maps => {
+                return Err("the ConfigMap stays".into());
+            }
+            OutputRequest::Remove(_) => drop(self.maps.remove(name)),
+            _ if !is_read => return Err("the ConfigMap has changed".into()),
+            OutputRequest::Create(_, content) | OutputRequest::Fill(_, content) => {
+                assert!(found.as_ref().is_none_or(is_own), "a foreign ConfigMap is changed");
+                self.version += 1;
+                // Nothing owns it if its owner is gone: it is collected at once.
+                if self.objects.values().any(|object| object.uid == uid) {
+                    let owner = Some(uid.to_owned());
+                    let map = WrittenMap { owner, content: content.clone(), version: self.version };
+                    self.maps.insert(name.clone(), map);
+                }
+            }
+            OutputRequest::Delete(_) => {
+                assert!(found.as_ref().is_some_and(is_own), "a foreign ConfigMap is deleted");
+                self.maps.remove(name);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the content of the ConfigMap that an object owns under this name.
+    pub(crate) fn map_of(&self, key: &KindAndName, name: &str) -> Option<&Content> {
+        let map = self.maps.get(name)?;
+        (map.owner == Some(self.objects.get(key)?.uid.clone())).then_some(&map.content)
     }
 }

@@ -11,13 +11,14 @@ use domain::dedicated::endpoint::ConnectionStatus;
 use domain::dedicated::life::{Entry, Life, Provenance, Sort};
 use domain::dedicated::names::Rivalry;
 use domain::dedicated::observed::{
-    Adopt, Attempt, AttemptOutcome, Deletion, Listing, Observed, ServiceRef, Shown, Subject,
+    Adopt, Attempt, AttemptOutcome, Deletion, Listing, Observed, SentRegions, ServiceRef, Shown, Subject,
 };
-use domain::dedicated::service::ServiceStatus;
+use domain::dedicated::region::Region;
+use domain::dedicated::service::{ServiceId, ServiceStatus, ServiceTarget};
 use domain::dedicated::status::report;
 use domain::fault::{Fault, FaultKind};
 use domain::reconcile::WriteOutcome;
-use domain::reference::VpcEndpoint;
+use domain::reference::DeclaredEndpoint;
 use domain::status::{ConditionType, Reason, ReportedCondition};
 use domain::times::Times;
 use invariants::fixtures::Draw;
@@ -68,6 +69,11 @@ fn target(draw: &mut Draw<'_>, sort: Sort) -> ClaimTarget {
         (false, Sort::Service) => ClaimTarget::Create(None),
         (false, Sort::Endpoint) => ClaimTarget::Create(Some(life)),
     }
+}
+
+/// None, or one remote region.
+fn regions(draw: &mut Draw<'_>) -> BTreeSet<Region> {
+    draw.bool().then(|| "US_EAST_1".parse().unwrap()).into_iter().collect()
 }
 
 fn fault(draw: &mut Draw<'_>) -> Fault {
@@ -122,7 +128,11 @@ fn listing(draw: &mut Draw<'_>, sort: Sort) -> Listing {
             };
             shown.endpoints.extend(read.map(|read| (life, read)));
         }
-        shown.services.push(shown_service(number, status, &ids));
+        let mut service = shown_service(number, status, &ids);
+        if let ServiceTarget::Aws { supported_remote_regions, .. } = &mut service.target {
+            *supported_remote_regions = regions(draw);
+        }
+        shown.services.push(service);
     }
     Listing::Fetched(shown)
 }
@@ -142,10 +152,10 @@ fn subject(draw: &mut Draw<'_>, sort: Sort) -> Subject {
         }
     };
     let endpoint = match draw.byte() % 8 {
-        0 => VpcEndpoint::Awaited("no id yet".to_owned()),
-        1 => VpcEndpoint::Undeclared,
-        2 => VpcEndpoint::Declared("vpce-2".parse().unwrap()),
-        _ => VpcEndpoint::Declared("vpce-1".parse().unwrap()),
+        0 => DeclaredEndpoint::Awaited("no id yet".to_owned()),
+        1 => DeclaredEndpoint::Undeclared,
+        2 => declared(2),
+        _ => declared(1),
     };
     Subject::Endpoint { service, endpoint }
 }
@@ -181,6 +191,7 @@ fn observation(draw: &mut Draw<'_>) -> Observed {
         spec.observe = draw.byte().is_multiple_of(8);
         spec.suspend = draw.byte().is_multiple_of(8);
         spec.break_before_make = draw.bool();
+        spec.remote_regions = (sort == Sort::Service && draw.bool()).then(|| regions(draw));
     }
     if draw.byte().is_multiple_of(32) {
         o.spec = Err("invalid".to_owned());
@@ -231,6 +242,15 @@ fn observation(draw: &mut Draw<'_>) -> Observed {
     let doubted = draw.one_of(&[Doubt::NotReady, absent]);
     o.memory.doubt = draw.maybe(|draw| (doubted, age(draw)));
     o.memory.deleted = draw.maybe(|draw| (life(draw, sort), age(draw)));
+    o.memory.regions = draw.maybe(|draw| {
+        let sent = SentRegions {
+            declared: regions(draw),
+            foreign_changes: draw.byte() % 4,
+            sent: 1 + draw.byte() % 3,
+        };
+        (sent, age(draw))
+    });
+    o.is_requested = draw.byte().is_multiple_of(8);
     o.memory.last_write = match draw.byte() % 6 {
         0 => WriteOutcome::Done,
         1 => WriteOutcome::Refused(fault(draw)),
@@ -269,11 +289,34 @@ fn may_go(o: &Observed, entry: &Entry) -> bool {
 }
 
 /// The id of the service that the declared endpoint is at.
-fn declared_service(o: &Observed) -> Option<domain::dedicated::service::ServiceId> {
+fn declared_service(o: &Observed) -> Option<ServiceId> {
     match &o.subject {
         Subject::Endpoint { service: ServiceRef::Object { recorded, .. }, .. } => recorded.clone(),
         _ => None,
     }
+}
+
+/// Checks an update of the remote regions of a service.
+fn problems_of_update(
+    o: &Observed,
+    (service, regions): (&ServiceId, &BTreeSet<Region>),
+    law: &mut impl FnMut(bool, &'static str),
+) {
+    let (spec, deleting) = (o.spec.as_ref().ok(), o.object.is_deleting);
+    law(!deleting && spec.is_some_and(|s| !s.observe && !s.suspend), "what may not write sets nothing");
+    law(o.others.declared.older.is_none(), "an older rival sets the regions");
+    law(spec.is_some_and(|s| s.remote_regions.as_ref() == Some(regions)), "what is declared is set");
+    let is_recorded = o.object.entries.iter().any(|entry| entry.life.service == *service);
+    law(is_recorded && o.sort() == Sort::Service, "only the recorded service is changed");
+    law(o.memory.last_write == WriteOutcome::Nothing, "a reconcile writes to Atlas once");
+    let Listing::Fetched(shown) = &o.listing else { panic!("a write follows a listing") };
+    let shown = shown.service(service).unwrap();
+    law(shown.status == ServiceStatus::Available, "what Atlas prepares is left alone");
+    let ServiceTarget::Aws { supported_remote_regions: actual, .. } = &shown.target else { panic!() };
+    law(actual != regions, "what is there is not set again");
+    let foreign = o.memory.regions.as_ref().filter(|(sent, _)| sent.declared == *regions);
+    let foreign = foreign.map_or(0, |(sent, _)| sent.foreign_changes);
+    law(foreign < 3 || o.is_requested, "a contest is left to people");
 }
 
 /// Returns what is wrong with a decision.
@@ -361,6 +404,7 @@ fn problems(o: &Observed, decision: &Decision) -> Vec<&'static str> {
             law(!o.object.entries.iter().any(left), "nothing that may be deleted is left");
             law(o.others.users.is_empty(), "a service in use is not released");
         }
+        Step::Update(service, regions) => problems_of_update(o, (service, regions), &mut law),
         Step::Rest | Step::List => {}
     }
     wrong
@@ -389,5 +433,5 @@ fn decide_obeys_the_protocol_whatever_is_observed() {
         steps.insert(decision.step.name());
     }
     // Each step is taken at all.
-    assert_eq!(steps.len(), 10, "{steps:?}");
+    assert_eq!(steps.len(), 11, "{steps:?}");
 }

@@ -9,13 +9,14 @@ use domain::dedicated::decision::{Deleting, Doubt, State, Step};
 use domain::dedicated::endpoint::ConnectionStatus;
 use domain::dedicated::event;
 use domain::dedicated::life::{Life, Provenance, Sort};
-use domain::dedicated::names::Rivalry;
+use domain::dedicated::names::{Names, Rivalry};
 use domain::dedicated::observed::{
     AttemptOutcome, ConnectionStrings, Deletion, Listing, Observed, ServiceRef, Shown, Subject,
 };
 use domain::dedicated::service::ServiceStatus;
 use domain::dedicated::status::report;
 use domain::status::{ConditionType, Reason, ReportedCondition};
+use domain::times::Times;
 
 use crate::fixtures::*;
 use crate::objects::KindAndName;
@@ -437,4 +438,50 @@ fn what_is_gone_is_not_reported_ready_for_longer_than_the_interval() {
         world.live(A, 1, 1);
         assert!(world.now < since + Duration::from_secs(605));
     }
+}
+
+#[test]
+fn a_claim_with_the_nonce_of_another_object_changes_nothing_for_that() {
+    let (mut world, victim) = DedicatedWorld::with_endpoint();
+    let copy = KindAndName::new(Sort::Endpoint, "team-b", "copy");
+    world.api.create(&copy, direct_spec(2));
+    world.fate = RequestFate::ResponseLost;
+    world.reconcile(A, &victim);
+    let claim = world.object(&victim).claim.clone().unwrap();
+    // Another process sees the copy first.
+    let (token, own) = (copy.token().to_string(), victim.token().to_string());
+    world.api.edit(&copy, |object| object.claim = Some(claim.replace(&own, &token)));
+    let mut names = Names::default();
+    for key in [&copy, &victim] {
+        names.record(Sort::Endpoint, &key.token(), world.object(key).as_named(), world.now);
+    }
+    let at = (&Times::default(), world.now);
+    let others = names.others(Sort::Endpoint, &victim.token(), &world.object(&victim).uid, &[], at);
+    assert_eq!(others.attempts.len(), 1, "its own claim is seen");
+    assert!(others.attempts[0].is_own);
+}
+
+#[test]
+fn a_replacement_that_the_regions_forbid_is_refused_before_anything_is_removed() {
+    let (mut world, endpoint) = registered();
+    world.atlas.restricts_regions = true;
+    world.declare(&endpoint, 2);
+    world.rounds(A, &[&endpoint], 6, 60);
+    let object = world.object(&endpoint);
+    assert_eq!(object.ready(), Some((false, Reason::AtlasRefused)));
+    let ready = &object.status.conditions[0].message;
+    for part in ["vpce-1 stays registered", "'BreakBeforeMake'"] {
+        assert!(ready.contains(part), "{ready}");
+    }
+    assert!(object.status.conditions.iter().any(|condition| condition.kind == ConditionType::Stalled));
+    assert!(world.atlas.has(&world.endpoint_life(1)));
+    let requests = world.atlas.requests;
+    world.live(A, 60, 10);
+    assert!(world.atlas.requests - requests < 12, "it is tried about once a minute");
+    // The user's word.
+    world.atlas.restricts_regions = false;
+    world.api.edit(&endpoint, |object| object.spec.rules.break_before_make = true);
+    world.rounds(A, &[&endpoint], 8, 10);
+    assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
+    assert!(!world.atlas.has(&world.endpoint_life(1)));
 }

@@ -14,7 +14,7 @@ use domain::dedicated::service::ServiceStatus;
 use domain::dedicated::status::report;
 use domain::fault::{Fault, FaultKind};
 use domain::reconcile::WriteOutcome;
-use domain::reference::VpcEndpoint;
+use domain::reference::DeclaredEndpoint;
 use domain::status::{ConditionType, Reason, ReportedCondition};
 
 use crate::fixtures::*;
@@ -97,7 +97,7 @@ fn replaced(status: ConnectionStatus) -> Observed {
     with(endpoint(), |o| {
         show(o, &[(1, ConnectionStatus::Available), (2, status)]);
         if let Subject::Endpoint { endpoint, .. } = &mut o.subject {
-            *endpoint = VpcEndpoint::Declared("vpce-2".parse().unwrap());
+            *endpoint = declared(2);
         }
         record(o, of_endpoint(2), Created);
         record(o, of_endpoint(1), Created);
@@ -282,7 +282,7 @@ fn a_living_object_takes_the_step_of_its_row() {
             "its id is awaited",
             with(endpoint(), |o| {
                 if let Subject::Endpoint { endpoint, .. } = &mut o.subject {
-                    *endpoint = VpcEndpoint::Awaited("no id yet".to_owned());
+                    *endpoint = DeclaredEndpoint::Awaited("no id yet".to_owned());
                 }
             }),
             Step::Rest,

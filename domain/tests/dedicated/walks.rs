@@ -6,7 +6,7 @@ use domain::dedicated::life::Life;
 use domain::dedicated::observed::Deletion;
 use invariants::fixtures::Draw;
 
-use crate::objects::KindAndName;
+use crate::objects::{DeclaredSpec, KindAndName};
 use crate::properties::bytes;
 use crate::world::*;
 
@@ -96,8 +96,13 @@ impl Walk<'_> {
         let key = self.key();
         let number = self.draw.one_of(&[1, 2]);
         let is_service = key.sort() == pes("s").sort();
-        let spec = if is_service { service_spec() } else { endpoint_spec(number) };
-        let action = self.draw.byte() % 8;
+        let output = self.draw.one_of(&["a", "a", "b"]);
+        let spec = if is_service {
+            DeclaredSpec { output: Some(output), ..service_spec() }
+        } else {
+            with_strings(endpoint_spec(number), output)
+        };
+        let action = self.draw.byte() % 11;
         let world = &mut self.world;
         let Some(object) = world.api.objects.get(&key).cloned() else {
             world.api.create(&key, spec);
@@ -125,6 +130,13 @@ impl Walk<'_> {
                 let deletion = self.draw.one_of(&[None, Some(Deletion::Delete), Some(Deletion::Retain)]);
                 world.api.edit(&key, |object| object.spec.rules.deletion = deletion);
             }
+            8 => world.api.edit(&key, |object| object.spec.output = Some(output)),
+            9 => world.api.edit(&key, |object| object.spec.output = None),
+            10 => match world.api.maps.get("b") {
+                Some(map) if map.owner.is_none() => drop(world.api.maps.remove("b")),
+                Some(_) => {}
+                None => world.api.create_foreign_map("b"),
+            },
             _ => {}
         }
     }
@@ -207,11 +219,11 @@ impl Walk<'_> {
 fn walk(kind: WalkKind, seed: u64) {
     let drawn = bytes(seed, 800);
     let mut world = DedicatedWorld::new();
-    world.has_foreigners = true;
+    (world.has_foreigners, world.has_two_leaders) = (true, true);
     let draw = Draw::from(&drawn);
     let mut walk = Walk { world, kind, draw, running: Vec::new(), frozen: None };
     for key in walk.keys().into_iter().take(2) {
-        let spec = if key == pes("s") { service_spec() } else { endpoint_spec(1) };
+        let spec = if key == pes("s") { service_spec() } else { with_strings(endpoint_spec(1), "a") };
         walk.world.api.create(&key, spec);
         if kind == WalkKind::Clean {
             walk.world.api.edit(&key, |object| object.spec.rules.deletion = Some(Deletion::Delete));

@@ -9,25 +9,26 @@ use std::time::Duration;
 
 use domain::access::CredentialsInUse;
 use domain::dedicated::claim::ClaimTarget;
-use domain::dedicated::endpoint::CloudEndpointId;
+use domain::dedicated::cluster::ClusterName;
 use domain::dedicated::endpoint::ConnectionStatus;
+use domain::dedicated::endpoint::{CloudEndpointId, NewEndpoint};
 use domain::dedicated::kept::KeptState;
 use domain::dedicated::life::{Life, Sort};
 use domain::dedicated::names::{Names, ServiceName};
 use domain::dedicated::observed::{Deletion, ServiceRef, Spec, Subject};
 use domain::dedicated::reconcile::Reconcile;
-use domain::dedicated::reconcile::vocabulary::{CallResponse, ClaimedWrite, Dedicated, Listed};
+use domain::dedicated::reconcile::vocabulary::{CallResponse, Dedicated, DedicatedWrite, Listed};
 use domain::dedicated::service::{Provider, ProviderServices, ServiceKey, ServiceStatus};
 use domain::fault::{Fault, FaultKind};
 use domain::instant::Stamp;
 use domain::reconcile::{Done, Effect, Input, Moment, ObjectWrite, Resolution};
 use domain::reconcile::{ReconcileSettings, Started};
-use domain::reference::VpcEndpoint;
+use domain::reference::DeclaredEndpoint;
 use domain::schedule::Schedule;
 use domain::times::Times;
 
 use crate::atlas::{FakeAtlas, SentRequest};
-use crate::objects::{DeclaredSpec, KindAndName, ObjectServer, PrivateObject};
+use crate::objects::{DeclaredSpec, KindAndName, ObjectServer, PrivateObject, WrittenMap};
 
 pub(crate) type WorldEffect = Effect<Dedicated<PrivateObject>>;
 pub(crate) type WorldInput = Input<Dedicated<PrivateObject>>;
@@ -66,6 +67,8 @@ pub(crate) struct ReconcileUnderWay {
     claimed: usize,
     /// The objects when the watches had caught up.
     known: Option<BTreeMap<KindAndName, PrivateObject>>,
+    /// The version of the ConfigMap that was read last.
+    map_read: Option<u64>,
     pub(crate) fate: RequestFate,
 }
 
@@ -91,6 +94,8 @@ pub(crate) struct DedicatedWorld {
     pub(crate) fate_in: Option<(u32, RequestFate)>,
     /// Somebody else removes at any time what is there.
     pub(crate) has_foreigners: bool,
+    /// Two replicas may believe at once that they lead: then one may create the ConfigMap that the other has just removed.
+    pub(crate) has_two_leaders: bool,
     nonces: u32,
 }
 
@@ -118,7 +123,7 @@ pub(crate) fn rules() -> Spec {
 }
 
 pub(crate) fn service_spec() -> DeclaredSpec {
-    DeclaredSpec { rules: rules(), service: ServiceName::Key(service_key()), endpoint: None }
+    DeclaredSpec { rules: rules(), service: ServiceName::Key(service_key()), endpoint: None, output: None }
 }
 
 /// An endpoint at the service of `pes("s")`.
@@ -129,7 +134,17 @@ pub(crate) fn endpoint_spec(number: u32) -> DeclaredSpec {
 /// An endpoint at the service with the key, whoever declares that.
 pub(crate) fn direct_spec(number: u32) -> DeclaredSpec {
     let endpoint = Some(format!("vpce-{number}").parse().unwrap());
-    DeclaredSpec { rules: rules(), service: ServiceName::Key(service_key()), endpoint }
+    DeclaredSpec { rules: rules(), service: ServiceName::Key(service_key()), endpoint, output: None }
+}
+
+/// The same with a cluster, whose private connection strings are put into this ConfigMap.
+pub(crate) fn with_strings(spec: DeclaredSpec, output: &'static str) -> DeclaredSpec {
+    let rules = Spec { clusters: vec![cluster("orders")], ..spec.rules };
+    DeclaredSpec { rules, output: Some(output), ..spec }
+}
+
+pub(crate) fn cluster(name: &str) -> ClusterName {
+    name.parse().unwrap()
 }
 
 pub(crate) fn cloud_id(number: u32) -> CloudEndpointId {
@@ -192,6 +207,7 @@ impl DedicatedWorld {
             stopped: None,
             fate_in: None,
             has_foreigners: false,
+            has_two_leaders: false,
             nonces: 0,
         }
     }
@@ -268,7 +284,16 @@ impl DedicatedWorld {
         };
         let effect = machine.resume(Input::Start, kept, &moment);
         let fate = self.fate;
-        Some(ReconcileUnderWay { replica, key: key.clone(), machine, effect, claimed: 0, known: None, fate })
+        Some(ReconcileUnderWay {
+            replica,
+            key: key.clone(),
+            machine,
+            effect,
+            claimed: 0,
+            known: None,
+            map_read: None,
+            fate,
+        })
     }
 
     /// Begins the reconcile of an object now.
@@ -403,9 +428,11 @@ impl DedicatedWorld {
                 running.known = Some(self.api.objects.clone());
                 Input::CaughtUp(true)
             }
-            Effect::Output(_) | Effect::FindAddress { .. } | Effect::Done(_) => {
-                panic!("this kind has no such effect")
+            Effect::Output(request) => {
+                let uid = running.machine.object().uid.clone();
+                Input::Output(self.api.output(&uid, &request, &mut running.map_read))
             }
+            Effect::FindAddress { .. } | Effect::Done(_) => panic!("this kind has no such effect"),
         }
     }
 
@@ -414,7 +441,8 @@ impl DedicatedWorld {
         if object.key.sort() == Sort::Service {
             return Subject::Service(object.service_key().unwrap().clone());
         }
-        let endpoint = spec.endpoint.clone().map_or(VpcEndpoint::Undeclared, VpcEndpoint::Declared);
+        let endpoint = spec.endpoint.clone().map(|id| NewEndpoint::Aws { id });
+        let endpoint = endpoint.map_or(DeclaredEndpoint::Undeclared, DeclaredEndpoint::Declared);
         let service = match &spec.service {
             ServiceName::Key(key) => ServiceRef::Key(key.clone()),
             ServiceName::Object(name) => {
@@ -440,18 +468,28 @@ impl DedicatedWorld {
         }
         let services = self.atlas.list();
         let to_read = running.machine.state().endpoints_to_read(&services);
-        let endpoints = to_read.into_iter().map(|life| (life.clone(), Ok(self.atlas.get(&life)))).collect();
-        Listed {
-            sent: self.now,
-            result: Ok(Arc::from(services)),
-            was_requested: true,
-            endpoints,
-            clusters: BTreeMap::new(),
-        }
+        let endpoints: BTreeMap<_, _> =
+            to_read.into_iter().map(|life| (life.clone(), Ok(self.atlas.get(&life)))).collect();
+        let clusters = running.machine.state().clusters_to_read(&endpoints);
+        let clusters = clusters
+            .into_iter()
+            .flat_map(|(id, clusters)| clusters.into_iter().map(move |name| (id.clone(), name)));
+        let clusters: BTreeMap<_, _> =
+            clusters.map(|(id, name)| (name.clone(), Ok(self.atlas.cluster(&name, &id)))).collect();
+        self.atlas.cluster_reads += clusters.len();
+        Listed { sent: self.now, result: Ok(Arc::from(services)), was_requested: true, endpoints, clusters }
     }
 
-    fn call(&mut self, running: &ReconcileUnderWay, call: &ClaimedWrite) -> WorldInput {
+    fn call(&mut self, running: &ReconcileUnderWay, call: &DedicatedWrite) -> WorldInput {
         let sent = self.now;
+        let call = match call {
+            DedicatedWrite::Claimed(call) => call,
+            DedicatedWrite::Update(update) => {
+                let age = sent.saturating_sub(update.read.boot);
+                assert!(age < Times::default().create_deadline, "{update:?} is sent {age:?} after the read");
+                return Input::Called(self.atlas.update(update), sent);
+            }
+        };
         let age = sent.saturating_sub(call.claimed.boot);
         assert!(age < Times::default().create_deadline, "D: {call:?} is sent {age:?} after its claim");
         let request = self.request(running, &call.target);
@@ -480,7 +518,9 @@ impl DedicatedWorld {
 
     /// Sends the request that comes next, whose response the reconcile still waits for.
     pub(crate) fn launch(&mut self, running: &ReconcileUnderWay) {
-        let Effect::Call { call, .. } = &running.effect else { panic!("no request comes next") };
+        let Effect::Call { call: DedicatedWrite::Claimed(call), .. } = &running.effect else {
+            panic!("no request comes next")
+        };
         let request = self.request(running, &call.target.clone());
         self.travel(request);
     }
@@ -543,7 +583,9 @@ impl DedicatedWorld {
             };
             assert!(!same, "W5: {request:?} while {other:?} travels");
         }
-        let ClaimTarget::Delete(life) = &request.target else { return };
+        let ClaimTarget::Delete(life) = &request.target else {
+            return self.check_created_again(sender, request);
+        };
         // What a user creates or changes after that comes too late.
         for object in known.values().filter(|known| self.api.objects.get(&known.key) == Some(*known)) {
             let names = match (&life.endpoint, object.key.sort()) {
@@ -571,6 +613,53 @@ impl DedicatedWorld {
             let is_there =
                 all.any(|(id, e)| Some(id) == declared.as_ref() && e.status == ConnectionStatus::Available);
             assert!(is_there, "W7: {request:?} before its replacement is there");
+        }
+    }
+
+    /// No ConfigMap holds what is created again.
+    fn check_created_again(&self, sender: &PrivateObject, request: &SentRequest) {
+        let target = request.target.life();
+        for map in self.api.maps.values().filter(|map| map.owner.as_ref() == Some(&sender.uid)) {
+            let id = |key: &str| map.content.get(key).map(String::as_str);
+            let is_same = target.is_none_or(|life| {
+                id("serviceId") == Some(life.service.as_str())
+                    && id("endpointId") == life.endpoint.as_ref().map(CloudEndpointId::as_str)
+            });
+            assert!(!is_same, "{request:?} while its ConfigMap holds {map:?}");
+        }
+    }
+
+    /// The ConfigMaps of the objects, now that everything is at rest.
+    pub(crate) fn check_outputs(&self) {
+        for object in self.api.objects.values().filter(|object| !object.deleting) {
+            let of_object = |map: &&WrittenMap| map.owner.as_ref() == Some(&object.uid);
+            let maps: Vec<_> = self.api.maps.values().filter(of_object).collect();
+            let Some(name) = object.spec.output else {
+                assert!(maps.is_empty() || self.has_two_leaders, "{:?} has no output: {maps:?}", object.key);
+                continue;
+            };
+            let is_foreign =
+                self.api.maps.get(name).is_some_and(|map| map.owner.as_ref() != Some(&object.uid));
+            let life = object.status.entries.first().map(|entry| &entry.life);
+            let is_ready = object.ready().is_some_and(|(ready, _)| ready) && !is_foreign;
+            assert!(maps.len() <= 1 || self.has_two_leaders, "{:?}: {maps:?}", object.key);
+            assert!(maps.is_empty() || life.is_some(), "{:?} has nothing: {maps:?}", object.key);
+            if let Some(life) = life.filter(|_| is_ready) {
+                let content = self.api.map_of(&object.key, name);
+                let content = content.unwrap_or_else(|| panic!("{:?} has no output", object.key));
+                assert_eq!(content["serviceId"], life.service.as_str());
+                assert_eq!(
+                    content.get("endpointId").map(String::as_str),
+                    life.endpoint.as_ref().map(CloudEndpointId::as_str)
+                );
+                let all_strings = object
+                    .spec
+                    .rules
+                    .clusters
+                    .iter()
+                    .all(|name| content.contains_key(&format!("srv_{name}")));
+                assert!(all_strings, "{:?}: {content:?}", object.key);
+            }
         }
     }
 
@@ -631,7 +720,7 @@ impl DedicatedWorld {
 
     /// Performs the next effect of a reconcile that may have been stopped. Returns `false` if it has ended.
     pub(crate) fn step_late(&mut self, running: &mut ReconcileUnderWay) -> bool {
-        let is_late = matches!(&running.effect, Effect::Call { call, .. }
+        let is_late = matches!(&running.effect, Effect::Call { call: DedicatedWrite::Claimed(call), .. }
             if self.now.saturating_sub(call.claimed.boot) + Duration::from_millis(2) >= Times::default().create_deadline);
         if word(&running.effect) == "done" {
             return false;
@@ -659,6 +748,7 @@ impl DedicatedWorld {
         if self.stopped.is_none() {
             assert_eq!(self.api.writes[writes..], [], "it writes for ever");
             assert_eq!(self.atlas.requests, requests, "it sends requests for ever");
+            self.check_outputs();
         }
     }
 

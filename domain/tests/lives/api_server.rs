@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::reconcile::output::Content;
 use domain::reconcile::{ApiFailure, ObjectWrite, OutputMap, OutputRequest};
-use domain::serverless::output::Content;
 use domain::serverless::ownership::{Claim, Nonce};
 use domain::serverless::reconcile::vocabulary::Serverless;
 use domain::status::Message;

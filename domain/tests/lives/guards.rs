@@ -9,6 +9,7 @@ use domain::fault::FaultKind;
 use domain::instant::Stamp;
 use domain::rate_limits::Withheld;
 use domain::reconcile::Started;
+use domain::reconcile::output::RETRY;
 use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
     ApiFailure, Done, Effect as E, End, Input as I, Interruption, Moment, Note, ObjectWrite, OutputMap,
@@ -19,7 +20,6 @@ use domain::requeue::EarlyEnd;
 use domain::serverless::endpoint::Endpoint;
 use domain::serverless::kept::KeptState;
 use domain::serverless::observed::{AttemptOutcome, Times, WriteOutcome};
-use domain::serverless::output::RETRY;
 use domain::serverless::reconcile::state::CustomResource;
 use domain::serverless::reconcile::vocabulary::{
     CallResponse, EndpointWrite, Intent, Listed, Others, Serverless,

@@ -5,13 +5,14 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use domain::ids::VpcEndpointId;
+use domain::reconcile::output::OutputNames;
 use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::endpoint::{Endpoint, EndpointStatus};
 use domain::serverless::observed::{Object, Spec};
 use domain::serverless::ownership::ClaimReading;
-use domain::serverless::reconcile::state::{CustomResource, OutputNames};
+use domain::serverless::reconcile::state::CustomResource;
 use domain::serverless::status::{EndpointFields, Report};
 use domain::status::{ConditionType, Reason, Reported, ReportedCondition, sentence};
 use domain::token::Token;
@@ -150,6 +151,10 @@ impl ReadResource for StoredObject {
     fn interval(&self) -> Duration {
         Duration::from_mins(10)
     }
+
+    fn output(&self) -> OutputNames<'_> {
+        OutputNames { declared: self.spec.output.as_deref(), recorded: self.output.as_deref() }
+    }
 }
 
 impl CustomResource for StoredObject {
@@ -187,9 +192,5 @@ impl CustomResource for StoredObject {
 
     fn is_recorded(&self) -> bool {
         self.status.fields.id.is_some()
-    }
-
-    fn output(&self) -> OutputNames<'_> {
-        OutputNames { declared: self.spec.output.as_deref(), recorded: self.output.as_deref() }
     }
 }

@@ -9,6 +9,7 @@ use domain::instant::SinceBoot;
 use domain::rate_limits::Withheld;
 use domain::reconcile::Permits;
 use domain::reconcile::WriteFailure;
+use domain::reconcile::output::OutputNames;
 use domain::reconcile::tracked::ReadResource;
 use domain::reference::VpcEndpoint;
 use domain::schedule::{Basis, Cause, Due, ObjectVersion, Schedule, Start};
@@ -17,7 +18,7 @@ use domain::serverless::endpoint::Endpoint;
 use domain::serverless::memory::Memory;
 use domain::serverless::observed::{Object, Spec, Times, WriteOutcome};
 use domain::serverless::ownership::ClaimReading;
-use domain::serverless::reconcile::state::{CustomResource, NextAction, OutputNames, ReconcileState};
+use domain::serverless::reconcile::state::{CustomResource, NextAction, ReconcileState};
 use domain::serverless::reconcile::vocabulary::{Listed, Others, Plan};
 use domain::serverless::status::Report;
 
@@ -98,6 +99,10 @@ impl ReadResource for TestObject {
     fn interval(&self) -> Duration {
         Duration::from_mins(10)
     }
+
+    fn output(&self) -> OutputNames<'_> {
+        OutputNames { declared: self.output, recorded: None }
+    }
 }
 
 impl CustomResource for TestObject {
@@ -119,10 +124,6 @@ impl CustomResource for TestObject {
 
     fn is_recorded(&self) -> bool {
         self.object.recorded.is_some()
-    }
-
-    fn output(&self) -> OutputNames<'_> {
-        OutputNames { declared: self.output, recorded: None }
     }
 }
 

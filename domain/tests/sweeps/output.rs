@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::serverless::output::{
-    Change, Content, Existing, Names, change, connected, content, known_address, names,
-};
+use domain::reconcile::output::{Change, Content, Existing, OutputNames, OutputTargets, change};
+use domain::serverless::output::{connected, content, is_known, known_address};
 use domain::serverless::status::Report;
 
 use invariants::fixtures::{Mark, STATUSES, endpoint, vpce};
@@ -20,7 +19,8 @@ fn a_former_output_is_removed_and_nothing_is_touched_without_knowledge() {
         for bits in 0..16 {
             let [deleting, fetched, unchanged, lost] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
             let report = Report { unchanged, lost, ..report("RESERVED") };
-            let found = names(declared, recorded, deleting, (&report, fetched));
+            let names = OutputNames { declared, recorded };
+            let found = names.targets(deleting, is_known(&report, fetched));
             let knows = lost || fetched && !unchanged;
             let expected = match (declared, recorded) {
                 _ if deleting => (None, None),
@@ -30,7 +30,11 @@ fn a_former_output_is_removed_and_nothing_is_touched_without_knowledge() {
                 (declared, recorded) => (recorded, declared),
             };
             let (remove, keep) = expected;
-            assert_eq!(found, Names { remove, keep }, "{declared:?} {recorded:?} {deleting} {report:?}");
+            assert_eq!(
+                found,
+                OutputTargets { remove, keep },
+                "{declared:?} {recorded:?} {deleting} {report:?}"
+            );
         }
     }
 }

@@ -198,6 +198,7 @@ fn a_response_about_a_thing_shows_for_an_hour_whom_atlas_serves() {
             FaultKind::EndpointNotFound,
             FaultKind::ServiceNotFound,
             FaultKind::Conflict,
+            FaultKind::MultipleRegions,
             FaultKind::NotServerless,
         ] {
             let mut pauses = TestRateLimits::default();

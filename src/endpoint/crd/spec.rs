@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::status::PrivateEndpointStatus;
 use crate::schema::{
-    AdoptionPolicy, CloudProviderEndpointRef, CredentialsRef, DeletionOverride, GcpServiceKey,
-    IS_OBJECT_NAME, ManagementPolicy, OutputConfigMap, ProviderName, default_interval,
-    default_progress_deadline, gcp_forbidden_rule, gcp_required_rule, immutable, interval_rule,
-    progress_deadline_rule, project_id_rule, region_rule,
+    AWS_KINDS, AZURE_KINDS, AdoptionPolicy, CloudProviderEndpointRef, CredentialsRef, DeletionOverride,
+    GCP_KINDS, GcpServiceKey, IS_OBJECT_NAME, ManagementPolicy, OutputConfigMap, ProviderName,
+    default_interval, default_progress_deadline, gcp_forbidden_rule, gcp_required_rule, immutable,
+    interval_rule, progress_deadline_rule, project_id_rule, region_rule,
 };
 
 /// Desired state: which endpoint of the cloud provider, at which endpoint service, and how it is managed.
@@ -103,7 +103,7 @@ use crate::schema::{
     validation = Rule::new("!has(self.service) || (self.service.provider == 'AWS' ? has(self.aws) : self.service.provider == 'AZURE' ? has(self.azure) : has(self.gcp))")
         .message("`service.provider` must be the provider of the endpoint: 'AWS' with `aws`, 'AZURE' with `azure`, 'GCP' with `gcp`")
         .field_path(".service.provider"),
-    validation = Rule::new("!has(self.service) || !has(self.service.gcp) || !self.service.gcp.portMapping || !has(self.gcp) || self.gcp.endpoints.size() == 1")
+    validation = Rule::new("!has(self.service) || !has(self.service.gcp) || !self.service.gcp.portMapping || !has(self.gcp) || !has(self.gcp.endpoints) || self.gcp.endpoints.size() == 1")
         .message("`gcp.endpoints` must have exactly one entry when `service.gcp.portMapping` is true: one forwarding rule serves the whole service")
         .field_path(".gcp.endpoints"),
     validation = Rule::new("!has(self.serviceRef) || !has(self.credentialsRef)")
@@ -194,9 +194,8 @@ pub struct PrivateEndpointSpec {
     #[x_kube(validation = progress_deadline_rule())]
     pub progress_deadline: String,
 
-    /// ConfigMap that receives the ids of the service and of the endpoint, and the private connection strings of `clusters` once they
-    /// are known, for tools that read them there. This version writes none yet, and refuses an object that names one. Default: none.
-    /// May be changed.
+    /// ConfigMap that receives the ids of the service and of the endpoint, and the private connection strings of `clusters`, while the
+    /// endpoint is connected, for applications and tools that read them there. Default: none. May be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_config_map: Option<OutputConfigMap>,
 }
@@ -268,7 +267,9 @@ pub struct ServiceLookup {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.id) != has(self.ref)")
-        .message("exactly one of `id` and `ref` must be set: the id of the VPC endpoint, or the object that knows it")
+        .message("exactly one of `id` and `ref` must be set: the id of the VPC endpoint, or the object that knows it"),
+    validation = AWS_KINDS.rule("ref"),
+    validation = AWS_KINDS.namespaced_rule("ref")
 )]
 pub struct AwsVpcEndpoint {
     /// Id of the VPC endpoint: `vpce-` and hexadecimal digits. Default: none; exactly one of `id` and `ref` must be set. May be
@@ -279,59 +280,102 @@ pub struct AwsVpcEndpoint {
         .message("`id` must be the id of a VPC endpoint: 'vpce-' and lower-case hexadecimal digits"))]
     pub id: Option<String>,
 
-    /// Object that knows the id of the VPC endpoint: an ACK or Upbound VPCEndpoint, or a ConfigMap, in the same namespace. Default:
-    /// none; exactly one of `id` and `ref` must be set. May be changed.
+    /// Object that knows the id of the VPC endpoint: a VPCEndpoint of `ec2.services.k8s.aws/v1alpha1` (ACK) or
+    /// `ec2.aws.m.upbound.io/v1beta1` (Upbound), or a ConfigMap, in the same namespace. Default: none; exactly one of `id` and `ref`
+    /// must be set. May be changed.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<CloudProviderEndpointRef>,
 }
 
-/// A private endpoint of Azure.
+/// A private endpoint of Azure: its id, or the object that knows it.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.id != oldSelf.id || self.ipAddress == oldSelf.ipAddress")
+    validation = Rule::new("has(self.id) != has(self.ref)")
+        .message("exactly one of `id` and `ref` must be set: the resource id of the private endpoint, or the object that knows it"),
+    validation = AZURE_KINDS.rule("ref"),
+    validation = AZURE_KINDS.namespaced_rule("ref"),
+    validation = Rule::new("has(self.ipAddress) || (has(self.ref) && self.ref.kind != 'ConfigMap')")
+        .message("`ipAddress` must be set, unless `ref` names a PrivateEndpoint, which may know it")
+        .field_path(".ipAddress")
+        .reason(Reason::FieldValueRequired),
+    validation = Rule::new("!has(self.id) || !has(oldSelf.id) || self.id.lowerAscii() != oldSelf.id.lowerAscii() || !has(self.ipAddress) || !has(oldSelf.ipAddress) || self.ipAddress == oldSelf.ipAddress")
         .message("`ipAddress` may only be changed together with `id`, because Atlas cannot change the address of a registered endpoint; make another private endpoint and name it")
         .field_path(".ipAddress")
 )]
 pub struct AzurePrivateEndpoint {
-    /// Resource id of the private endpoint: '/subscriptions/…/privateEndpoints/' and its name. Required. May be changed. In Atlas: id.
+    /// Resource id of the private endpoint: '/subscriptions/…/privateEndpoints/' and its name; the case of letters does not matter. Default: none; exactly one of `id` and
+    /// `ref` must be set. May be changed. In Atlas: id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = Rule::new(r"self.matches('^/[^\\s\\pZ\\pC]+$')")
         .message("`id` must be the resource id of a private endpoint: a path such as '/subscriptions/…/privateEndpoints/orders', without spaces"))]
-    pub id: String,
+    pub id: Option<String>,
 
-    /// Private IP address of the private endpoint. Required. May be changed only together with `id`. In Atlas:
-    /// privateEndpointIPAddress.
+    /// Object that knows the resource id: a PrivateEndpoint of `network.azure.com/v1api20220701` or `network.azure.com/v20250301` (Azure
+    /// Service Operator) or `network.azure.m.upbound.io/v1beta1` (Upbound), or a ConfigMap, in the same namespace. Default: none;
+    /// exactly one of `id` and `ref` must be set. May be changed.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<CloudProviderEndpointRef>,
+
+    /// Private IP address of the private endpoint. Default: that of the PrivateEndpoint that `ref` names, once it is there (Azure Service
+    /// Operator knows only an address that the manifest of its object chose); required otherwise. May be changed only together with `id`;
+    /// with `ref` a change has no effect on an endpoint that is registered. In Atlas: privateEndpointIPAddress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = Rule::new("isIP(self)")
         .message("`ipAddress` must be an IP address, such as '10.0.0.4'"))]
-    pub ip_address: String,
+    pub ip_address: Option<String>,
 }
 
-/// An endpoint group of Google Cloud.
+/// An endpoint group of Google Cloud: its name, or the object that knows its forwarding rule.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.groupName != oldSelf.groupName || (self.projectId == oldSelf.projectId && self.endpoints == oldSelf.endpoints)")
+    validation = Rule::new("has(self.groupName) != has(self.ref)")
+        .message("exactly one of `groupName` and `ref` must be set: the name of the group, or the object that knows its forwarding rule"),
+    validation = GCP_KINDS.rule("ref"),
+    validation = GCP_KINDS.namespaced_rule("ref"),
+    validation = Rule::new("has(self.projectId) || has(self.ref)")
+        .message("`projectId` must be set with `groupName`")
+        .field_path(".projectId")
+        .reason(Reason::FieldValueRequired),
+    validation = Rule::new("has(self.endpoints) || (has(self.ref) && self.ref.kind != 'ConfigMap')")
+        .message("`endpoints` must be set, unless `ref` names a forwarding rule, which may know its address")
+        .field_path(".endpoints")
+        .reason(Reason::FieldValueRequired),
+    validation = Rule::new("!has(self.groupName) || !has(oldSelf.groupName) || self.groupName != oldSelf.groupName || ((!has(self.projectId) || !has(oldSelf.projectId) || self.projectId == oldSelf.projectId) && (!has(self.endpoints) || !has(oldSelf.endpoints) || self.endpoints == oldSelf.endpoints))")
         .message("`projectId` and `endpoints` may only be changed together with `groupName`, because Atlas cannot change a registered group; choose another name for the changed group")
 )]
 pub struct GcpEndpointGroup {
-    /// Name of the group, which is its id in Atlas; for a port-mapped service that of the forwarding rule. Required. May be changed. In
-    /// Atlas: endpointGroupName.
+    /// Name of the group, which is its id in Atlas; for a port-mapped service that of the forwarding rule. Default: none; exactly one of
+    /// `groupName` and `ref` must be set. May be changed. In Atlas: endpointGroupName.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z0-9][-._a-zA-Z0-9]*$')")
         .message("`groupName` must be the name of an endpoint group: letters, digits, '-', '_' and '.', starting with a letter or digit"))]
-    pub group_name: String,
+    pub group_name: Option<String>,
 
-    /// Your Google Cloud project, which holds the forwarding rules. Required. May be changed only together with `groupName`. In Atlas:
-    /// gcpProjectId.
+    /// Object that knows the forwarding rule, whose name becomes that of the group: a ComputeForwardingRule of
+    /// `compute.cnrm.cloud.google.com/v1beta1` (Config Connector), a ForwardingRule of `compute.gcp.m.upbound.io/v1beta1` (Upbound), or a
+    /// ConfigMap, in the same namespace. Default: none; exactly one of `groupName` and `ref` must be set. May be changed.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<CloudProviderEndpointRef>,
+
+    /// Your Google Cloud project, which holds the forwarding rules. Default: that of the forwarding rule that `ref` names; required with
+    /// `groupName`. May be changed only together with `groupName`; with `ref` a change has no effect on a group that is registered. In
+    /// Atlas: gcpProjectId.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9][-.:a-z0-9]*$')")
         .message("`projectId` must be the id of a Google Cloud project: lower-case letters, digits, '-', '.' and ':'"))]
-    pub project_id: String,
+    pub project_id: Option<String>,
 
-    /// Forwarding rules of the group: exactly one for a port-mapped service, else one for each service attachment. Required. May be
-    /// changed only together with `groupName`. In Atlas: endpoints.
+    /// Forwarding rules of the group: exactly one for a port-mapped service, else one for each service attachment. Default: the one that
+    /// `ref` names, once its address is there (Config Connector knows only an address that the manifest of its object holds as text);
+    /// required otherwise. May be changed only together with `groupName`; with `ref` a change has no effect on a group that is
+    /// registered. In Atlas: endpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 150))]
     pub endpoints: Vec<GcpForwardingRule>,
 }

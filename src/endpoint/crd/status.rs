@@ -22,6 +22,10 @@ use crate::schema::{NEVER_OBSERVED, never_observed};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = {"observedGeneration": NEVER_OBSERVED}))]
 pub struct PrivateEndpointStatus {
+    /// Atlas project of the service that the endpoint is registered at. In Atlas: groupId.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<String>,
+
     /// Id of the service in Atlas that the endpoint is registered at. Absent until the endpoint is registered or adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_id: Option<String>,
@@ -82,6 +86,7 @@ pub struct PrivateEndpointStatus {
 impl Default for PrivateEndpointStatus {
     fn default() -> Self {
         Self {
+            project_id: None,
             service_id: None,
             endpoint_id: None,
             status: None,
@@ -158,6 +163,10 @@ impl<'de> Deserialize<'de> for SupersededEndpoints {
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct SupersededEndpoint {
+    /// Atlas project of the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<String>,
+
     /// Id of the service in Atlas that it is registered at.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub service_id: String,

@@ -180,9 +180,8 @@ pub struct PrivateEndpointServiceSpec {
     #[x_kube(validation = progress_deadline_rule())]
     pub progress_deadline: String,
 
-    /// ConfigMap that receives the id of the service, its region and the name that an endpoint is made for, once they are known,
-    /// for tools that read them there. This version writes none yet, and refuses an object that names one. Default: none. May be
-    /// changed.
+    /// ConfigMap that receives the id of the service, its region and the name that an endpoint is made for, while the service can be
+    /// used, for tools that read them there. Default: none. May be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_config_map: Option<OutputConfigMap>,
 }
@@ -192,7 +191,6 @@ pub struct PrivateEndpointServiceSpec {
 #[serde(rename_all = "camelCase")]
 pub struct AwsServiceSettings {
     /// Other AWS regions whose VPC endpoints can reach the service, as Atlas spells them, up to 35; an empty list allows none.
-    /// They are sent when the service is created; this version sends no later change, and says in `Ready` what Atlas has instead.
     /// Default: none, which leaves them as they are in Atlas. May be changed. In Atlas: supportedRemoteRegions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 35), inner(length(max = 128)))]

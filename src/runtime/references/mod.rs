@@ -6,9 +6,9 @@
 //! (`watched`); ConfigMaps are read (`polled`), those of a namespace one after another, so that a namespace makes no more requests
 //! than one reader does, however many it has.
 
+pub(crate) mod endpoint;
 mod polled;
 mod source;
-pub(crate) mod vpc_endpoint;
 mod watched;
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::reference::{Found, VpcEndpointSource};
+use domain::reference::{EndpointSource, Found};
 use domain::token::Token;
 use futures::StreamExt;
 use kube::runtime::reflector::ObjectRef;
@@ -159,7 +159,7 @@ impl<K: Kind> ReferencedObjects<K> {
     fn on_event(&self, scope: &Scope, event: Event<ForeignObject>) -> bool {
         let mut index = self.index();
         let Some(ReaderState::Watched(kind)) = index.reader_state(scope) else { return false };
-        let (concerned, had_failed) = kind.on_event(event, scope.source);
+        let (concerned, had_failed) = kind.on_event(event);
         match concerned {
             Affected::None => {}
             Affected::One(namespace, name) => {
@@ -242,8 +242,7 @@ impl<K: Kind> ReferenceIndex<K> {
     /// Returns the scope that reads the target: ConfigMaps by namespace, other kinds in the same scope as the objects
     /// that refer to them.
     fn scope(&self, target: &ReferenceTarget) -> Scope {
-        let everywhere =
-            target.source != VpcEndpointSource::ConfigMap && self.admission.serves_all_namespaces();
+        let everywhere = target.source != EndpointSource::ConfigMap && self.admission.serves_all_namespaces();
         let namespace = (!everywhere).then(|| target.namespace.clone());
         Scope { source: target.source, namespace }
     }
@@ -266,7 +265,7 @@ impl<K: Kind> ReferenceIndex<K> {
         let scope = self.scope(target);
         let reader = self.readers.entry(scope.clone()).or_insert_with(|| {
             let references = Arc::clone(references);
-            let (task, state) = if scope.source == VpcEndpointSource::ConfigMap {
+            let (task, state) = if scope.source == EndpointSource::ConfigMap {
                 let maps = PolledMaps::default();
                 (tokio::spawn(poll(references, scope, maps.earlier_due())), ReaderState::Polled(maps))
             } else {
@@ -353,7 +352,7 @@ async fn poll<K: Kind>(references: Arc<ReferencedObjects<K>>, scope: Scope, earl
                 let sent = Boottime::now();
                 let read = references.api_server.config_map(&namespace, &name).await;
                 references.polled(&scope, &name, sent, |key| match &read {
-                    Ok(map) => map.data.get(key).map_or(Found::Nothing, |text| Found::parse(text)),
+                    Ok(map) => map.data.get(key).map_or(Found::Nothing, |text| Found::parse(text, None)),
                     Err(ApiError::NotFound) => Found::NoObject,
                     Err(ApiError::Forbidden(_)) => Found::Forbidden,
                     Err(_) => Found::Unreadable,

@@ -1,6 +1,6 @@
 //! The referenced ConfigMaps of a namespace, each read once a period for all of its referrers.
 //!
-//! They are not watched, because every cluster is full of ConfigMaps. No text of an entry is kept, unless it is a VPC endpoint id.
+//! They are not watched, because every cluster is full of ConfigMaps. No text of an entry is kept, unless it names an endpoint.
 
 use std::collections::HashMap;
 use std::sync::Arc;

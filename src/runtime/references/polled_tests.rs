@@ -4,6 +4,10 @@ use super::*;
 
 const ID: &str = "vpce-0a1b2c3d";
 
+fn id() -> Found {
+    Found::parse(ID, None)
+}
+
 fn at(milliseconds: u64) -> Boottime {
     Boottime::from_boot(Duration::from_millis(milliseconds))
 }
@@ -18,7 +22,7 @@ fn known(sent: Boottime) -> PolledMaps {
     let mut maps = PolledMaps::default();
     assert_eq!(maps.find("network", "vpce", false, sent), None);
     assert_eq!(maps.next(sent), NextRead::Read("network".to_owned()));
-    read(&mut maps, "network", &["vpce"], &Found::parse(ID), sent);
+    read(&mut maps, "network", &["vpce"], &id(), sent);
     maps
 }
 
@@ -26,7 +30,7 @@ fn known(sent: Boottime) -> PolledMaps {
 fn one_read_per_period_serves_all_referrers() {
     let mut maps = known(at(0));
     for milliseconds in (0..15_000).step_by(500) {
-        assert_eq!(maps.find("network", "vpce", false, at(milliseconds)), Some(Found::parse(ID)));
+        assert_eq!(maps.find("network", "vpce", false, at(milliseconds)), Some(id()));
         assert_eq!(maps.next(at(milliseconds)), NextRead::Wait(Duration::from_millis(15_000 - milliseconds)));
     }
     assert_eq!(maps.next(at(15_000)), NextRead::Read("network".to_owned()));
@@ -48,7 +52,7 @@ fn a_request_rereads_at_most_once_a_second() {
     assert_eq!(maps.find("network", "vpce", true, at(500)), None);
     assert_eq!(maps.next(at(500)), NextRead::Wait(Duration::from_millis(500)));
     // A read in flight at the time of the request does not count.
-    read(&mut maps, "network", &["vpce"], &Found::parse(ID), at(400));
+    read(&mut maps, "network", &["vpce"], &id(), at(400));
     assert_eq!(maps.find("network", "vpce", false, at(600)), None);
     assert_eq!(maps.next(at(1400)), NextRead::Read("network".to_owned()));
     read(&mut maps, "network", &["vpce"], &Found::NoObject, at(1400));
@@ -59,7 +63,7 @@ fn a_request_rereads_at_most_once_a_second() {
 fn an_unreadable_entry_keeps_its_previous_content() {
     let mut maps = known(at(0));
     read(&mut maps, "network", &["vpce", "other"], &Found::Unreadable, at(15_000));
-    assert_eq!(maps.find("network", "vpce", false, at(15_000)), Some(Found::parse(ID)));
+    assert_eq!(maps.find("network", "vpce", false, at(15_000)), Some(id()));
     assert_eq!(maps.find("network", "other", false, at(15_000)), Some(Found::Unreadable));
 }
 
@@ -69,6 +73,6 @@ fn a_map_without_referrers_is_not_read() {
     maps.remove("network");
     assert_eq!(maps.next(at(60_000)), NextRead::Wait(PERIOD));
     // A read in flight restores nothing.
-    read(&mut maps, "network", &[], &Found::parse(ID), at(0));
+    read(&mut maps, "network", &[], &id(), at(0));
     assert_eq!(maps.next(at(60_000)), NextRead::Wait(PERIOD));
 }

@@ -1,10 +1,10 @@
 //! What names a referenced object and its reader. It reads no object.
 
-use domain::reference::VpcEndpointSource;
+use domain::reference::EndpointSource;
 use kube::core::ApiResource;
 
 /// Returns the API resource of the kind.
-pub(crate) fn resource(source: VpcEndpointSource) -> ApiResource {
+pub(crate) fn resource(source: EndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let plural = kind.to_ascii_lowercase() + "s";
@@ -20,7 +20,7 @@ pub(crate) fn resource(source: VpcEndpointSource) -> ApiResource {
 /// A referenced object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ReferenceTarget {
-    pub(crate) source: VpcEndpointSource,
+    pub(crate) source: EndpointSource,
     pub(crate) namespace: String,
     pub(crate) name: String,
 }
@@ -28,6 +28,6 @@ pub(crate) struct ReferenceTarget {
 /// The objects that one reader reads: one kind, in one namespace or in all namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Scope {
-    pub(crate) source: VpcEndpointSource,
+    pub(crate) source: EndpointSource,
     pub(crate) namespace: Option<String>,
 }

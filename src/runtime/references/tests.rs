@@ -58,11 +58,7 @@ fn identity(name: &str) -> Identity {
 }
 
 fn network() -> ReferenceTarget {
-    ReferenceTarget {
-        source: VpcEndpointSource::Ack,
-        namespace: "shop".to_owned(),
-        name: "network".to_owned(),
-    }
+    ReferenceTarget { source: EndpointSource::Ack, namespace: "shop".to_owned(), name: "network".to_owned() }
 }
 
 const INTERVAL: Duration = Duration::from_mins(2);
@@ -105,7 +101,7 @@ async fn a_changed_reference_leaves_no_state_behind() {
     let references = references(&Forbidding { silent: true, ..Forbidding::default() });
     let orders = identity("orders");
     for number in 0..1000 {
-        for source in VpcEndpointSource::ALL {
+        for source in EndpointSource::ALL {
             let target = ReferenceTarget { source, name: format!("network-{number}"), ..network() };
             assert_eq!(references.find(&orders, &target, "vpce", Some("now")), None);
         }

@@ -1,13 +1,13 @@
 //! A kind of another operator: the content of its objects, from its watch. It requests no reconcile.
 //!
-//! ACK's and Upbound's kinds may not be installed, or the operator may not read them: each is watched by itself, and an error of
-//! one says nothing about another. Only the name and the id of an object are kept.
+//! A kind may not be installed, or the operator may not read it: each is watched by itself, and an error of one says nothing about
+//! another. Only the name of an object, what names its endpoint and the endpoint's address are kept.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use domain::reference::{Found, VpcEndpointSource};
+use domain::reference::{EndpointSource, Found};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::watcher::{self, Event};
@@ -60,15 +60,11 @@ impl WatchedKind {
     }
 
     /// Applies an event. Also returns `true` if the kind had failed before.
-    pub(crate) fn on_event(
-        &mut self,
-        event: Event<ForeignObject>,
-        source: VpcEndpointSource,
-    ) -> (Affected, bool) {
+    pub(crate) fn on_event(&mut self, event: Event<ForeignObject>) -> (Affected, bool) {
         match event {
             Event::Init => self.listing.clear(),
             Event::InitApply(object) => {
-                let (namespace, name, content) = object.content(source);
+                let (namespace, name, content) = object.into_parts();
                 self.listing.entry(namespace).or_default().insert(name, content);
             }
             Event::InitDone => {
@@ -77,13 +73,13 @@ impl WatchedKind {
                 return (Affected::All, self.failing.take().is_some());
             }
             Event::Apply(object) => {
-                let (namespace, name, content) = object.content(source);
+                let (namespace, name, content) = object.into_parts();
                 self.objects.entry(namespace.clone()).or_default().insert(name.clone(), content);
                 let failed = self.failing.take().is_some();
                 return (if failed { Affected::All } else { Affected::One(namespace, name) }, failed);
             }
             Event::Delete(object) => {
-                let (namespace, name, _) = object.content(source);
+                let (namespace, name, _) = object.into_parts();
                 if let Some(objects) = self.objects.get_mut(&namespace) {
                     objects.remove(&name);
                     if objects.is_empty() {
@@ -105,39 +101,43 @@ impl WatchedKind {
     }
 }
 
-/// An object of another operator: its metadata, and the id where ACK or Upbound keeps it.
+/// An object of another operator: its metadata, and what it says about an endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct ForeignObject {
     metadata: ObjectMeta,
-    ack: Option<String>,
-    upbound: Option<String>,
+    content: Found,
 }
 
 impl ForeignObject {
-    fn content(&self, source: VpcEndpointSource) -> (String, String, Found) {
-        let id = match source {
-            VpcEndpointSource::Ack => &self.ack,
-            VpcEndpointSource::Upbound => &self.upbound,
-            VpcEndpointSource::ConfigMap => &None,
-        };
-        let content = id.as_deref().filter(|id| !id.is_empty()).map_or(Found::Nothing, Found::parse);
-        (self.namespace().unwrap_or_default(), self.name_any(), content)
+    /// Returns its namespace, its name and its content.
+    fn into_parts(self) -> (String, String, Found) {
+        (self.namespace().unwrap_or_default(), self.name_any(), self.content)
     }
 }
 
-/// Reads a text from JSON by its path of keys. All other fields are skipped and never decoded.
+/// Reads a text from JSON by its path of keys and indices. All other fields are skipped and never decoded.
 fn text_at(json: &RawValue, path: &[&str]) -> Option<String> {
     let Some((key, rest)) = path.split_first() else { return serde_json::from_str(json.get()).ok() };
+    if let Ok(index) = key.parse::<usize>() {
+        let items: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
+        return text_at(items.get(index)?, rest);
+    }
     let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json.get()).ok()?;
     text_at(fields.get(*key)?, rest)
+}
+
+/// Returns what an object says about an endpoint. Its own `apiVersion` and `kind` say where it does.
+fn content(json: &RawValue) -> Option<Found> {
+    let source = EndpointSource::of(&text_at(json, &["apiVersion"])?, &text_at(json, &["kind"])?)?;
+    let id = text_at(json, source.id_path()).filter(|id| !id.is_empty())?;
+    let address = Some(source.address_path()).filter(|path| !path.is_empty());
+    Some(Found::parse(&id, address.and_then(|path| text_at(json, path)).as_deref()))
 }
 
 impl<'de> Deserialize<'de> for ForeignObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(deserializer)?;
-        let [ack, upbound] = [VpcEndpointSource::Ack, VpcEndpointSource::Upbound]
-            .map(|source| text_at(json, source.id_path()));
-        Ok(Self { metadata: decode::named(json.get()), ack, upbound })
+        Ok(Self { metadata: decode::named(json.get()), content: content(json).unwrap_or(Found::Nothing) })
     }
 }
 

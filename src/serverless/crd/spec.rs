@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::ServerlessPrivateEndpointStatus;
 use crate::schema::{
-    CloudProviderEndpointRef, CredentialsRef, ManagementPolicy, OutputConfigMap, default_interval,
+    AWS_KINDS, CloudProviderEndpointRef, CredentialsRef, ManagementPolicy, OutputConfigMap, default_interval,
     default_progress_deadline, immutable, interval_rule, progress_deadline_rule, project_id_rule,
 };
 
@@ -101,6 +101,8 @@ use crate::schema::{
         .message("at most one of `cloudProviderEndpointId` and `cloudProviderEndpointRef` may be set"),
     validation = Rule::new("has(self.cloudProviderEndpointId) || has(self.cloudProviderEndpointRef) || !(has(oldSelf.cloudProviderEndpointId) || has(oldSelf.cloudProviderEndpointRef))")
         .message("`cloudProviderEndpointId` or `cloudProviderEndpointRef` must stay set once one was set, because Atlas offers no way to detach a VPC endpoint; change it, or delete the object"),
+    validation = AWS_KINDS.rule("cloudProviderEndpointRef"),
+    validation = AWS_KINDS.namespaced_rule("cloudProviderEndpointRef"),
     validation = Rule::new("self.managementPolicy != 'Observe' || has(self.endpointId)")
         .message("`endpointId` must be set when `managementPolicy` is 'Observe'")
         .field_path(".endpointId")
@@ -159,8 +161,9 @@ pub struct ServerlessPrivateEndpointSpec {
         .message("`cloudProviderEndpointId` must be the id of a VPC endpoint: 'vpce-' and lower-case hexadecimal digits"))]
     pub cloud_provider_endpoint_id: Option<String>,
 
-    /// VPC endpoint to connect, by the object that knows its id: an ACK or Upbound VPCEndpoint, or a ConfigMap, in the
-    /// same namespace. Default: none. May be changed, also into `cloudProviderEndpointId`, but not removed.
+    /// VPC endpoint to connect, by the object that knows its id: a VPCEndpoint of `ec2.services.k8s.aws/v1alpha1` (ACK) or
+    /// `ec2.aws.m.upbound.io/v1beta1` (Upbound), or a ConfigMap, in the same namespace. Default: none. May be changed, also
+    /// into `cloudProviderEndpointId`, but not removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_provider_endpoint_ref: Option<CloudProviderEndpointRef>,
 

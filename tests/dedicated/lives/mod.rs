@@ -26,6 +26,9 @@ pub(crate) const SERVICE: &str = "main";
 /// The endpoint object.
 pub(crate) const ENDPOINT: &str = "orders";
 
+/// The output ConfigMap of the endpoint object, if both are applied at once.
+pub(crate) const OUTPUT: &str = "orders-strings";
+
 /// The region of somebody else's service.
 const FOREIGN_REGION: &str = "EU_WEST_1";
 
@@ -36,7 +39,7 @@ const QUIET: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// How many lives run in parallel: most of their time they wait.
-const MAX_CONCURRENT: usize = 16;
+const MAX_CONCURRENT: usize = 8;
 
 /// Phases of Atlas that are over at the next poll, so that the number of polls is constant.
 pub(crate) const PACE: DedicatedPace = DedicatedPace {
@@ -131,7 +134,8 @@ impl LifePart {
         match self {
             Self::Create => {
                 fixture.apply_service(SERVICE, json!({})).await;
-                fixture.apply_endpoint(ENDPOINT, SERVICE, VPC, clusters).await;
+                let fields = json!({"clusters": [CLUSTER], "outputConfigMap": {"name": OUTPUT}});
+                fixture.apply_endpoint(ENDPOINT, SERVICE, VPC, fields).await;
             }
             Self::Replace => {
                 let service = own_service(fixture).await;

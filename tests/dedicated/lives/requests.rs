@@ -66,9 +66,15 @@ impl LifeRequest {
         self.form.contains("/events")
     }
 
+    /// What the output ConfigMap lacks is written a minute later.
+    pub(crate) fn is_output(&self) -> bool {
+        self.form.contains("/configmaps")
+    }
+
     /// Returns `true` if it writes an object itself, and not its status: finalizer and claim.
     pub(crate) fn is_claim(&self) -> bool {
-        self.is_write && !self.is_to_atlas() && !self.is_event() && !self.form.ends_with("/status")
+        let is_of_object = !self.is_to_atlas() && !self.is_event() && !self.is_output();
+        self.is_write && is_of_object && !self.form.ends_with("/status")
     }
 
     /// Selects the same request of another run, from the beginning of the part.

@@ -1,10 +1,12 @@
 //! What has to hold of a life, whatever the fault: of the objects at the end of each part, and of everything that ever was in Atlas.
 
 use atlas_simulator::{ChangeCause, EndpointPhase, JournalEntry, Operation, ServiceCourse};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use serde_json::Value;
 use test_support::dedicated::{DedicatedFixture, FOREIGN_VPC_ENDPOINT, REGION};
 
-use super::{ENDPOINT, LifeOrder, SERVICE};
+use super::{ENDPOINT, LifeOrder, OUTPUT, SERVICE};
 use crate::{NEXT_VPC, VPC};
 
 const CLAIM: &str = "atlas.spe-operator.io/claim";
@@ -42,6 +44,9 @@ impl LifeVerdict {
         self.expect(superseded == 0, || format!("it still records a former endpoint: {status:#}"));
         let strings = status["connectionStrings"].as_array().map_or(0, Vec::len);
         self.expect(strings == 1, || format!("it shows {strings} connection strings"));
+        if object["spec"]["outputConfigMap"]["name"] == OUTPUT {
+            self.output(fixture, &object).await;
+        }
         let lives = own(fixture).into_iter().flat_map(|course| course.endpoints);
         let mut present: Vec<_> = lives.filter_map(|life| life.endpoint.now().cloned()).collect();
         present.retain(|endpoint| endpoint.id != FOREIGN_VPC_ENDPOINT);
@@ -49,6 +54,19 @@ impl LifeVerdict {
         self.expect(is_declared && present[0].status == EndpointPhase::Available, || {
             format!("Atlas has {present:?}")
         });
+    }
+
+    /// Checks the output ConfigMap of the endpoint object: it is written before the status is.
+    async fn output(&mut self, fixture: &DedicatedFixture, object: &Value) {
+        let client = fixture.base.control_plane.client().await.unwrap();
+        let maps: Api<ConfigMap> = Api::namespaced(client, &fixture.base.namespace);
+        let data = maps.get_opt(OUTPUT).await.unwrap().and_then(|map| map.data).unwrap_or_default();
+        let status = &object["status"];
+        let holds = |key: &str, value: &Value| data.get(key).is_some_and(|held| value == held);
+        let is_right = holds("serviceId", &status["serviceId"])
+            && holds("endpointId", &status["endpointId"])
+            && holds("srv_orders", &status["connectionStrings"][0]["srv"]);
+        self.expect(is_right, || format!("the output holds {data:?}: {status:#}"));
     }
 
     /// Checks what the status records. What is known to be created is settled.

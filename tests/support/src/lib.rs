@@ -10,6 +10,7 @@
     reason = "a fixture fails the test that uses it, and takes its arguments as tests write them"
 )]
 
+pub mod atlas_sdk;
 pub mod dedicated;
 
 use std::collections::BTreeMap;
@@ -109,6 +110,18 @@ impl Fixture {
     /// The same with these flags, which replace default ones.
     pub fn operator_with(&self, arguments: &[&str]) -> Process {
         self.spawn(&self.control_plane.kubeconfig_file().display().to_string(), &self.atlas.url(), arguments)
+    }
+
+    /// Starts the operator of another cluster, which this namespace stands for: it watches nothing else.
+    pub fn operator_of_cluster(&self, cluster_id: &str, namespace: &str) -> Process {
+        let kubeconfig = self.control_plane.kubeconfig_file().display().to_string();
+        let arguments = [format!("--cluster-id={cluster_id}")];
+        Self::start(
+            &kubeconfig,
+            &self.atlas.url(),
+            ["--watch-namespaces", namespace],
+            &arguments.each_ref().map(String::as_str),
+        )
     }
 
     /// Starts the operator for all objects with this label, in any namespace.

@@ -69,6 +69,7 @@ pub fn check(bytes: &[u8]) {
                     | FaultKind::EndpointNotFound
                     | FaultKind::ServiceNotFound
                     | FaultKind::Conflict
+                    | FaultKind::MultipleRegions
                     | FaultKind::NotServerless
             );
             let after = held(&both, now);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::access::CredentialsInUse;
 use domain::instant::Stamp;
 use domain::rate_limits::Withheld;
+use domain::reconcile::output::OutputNames;
 use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
     ApiFailure, Effect, Input, Interruption, Moment, ObjectWrite, OutputMap, PermitKind, Permits, Resolution,
@@ -18,7 +19,7 @@ use domain::schedule::ObjectVersion;
 use domain::serverless::kept::KeptState;
 use domain::serverless::observed::{Object, Spec, Times};
 use domain::serverless::reconcile::Reconcile;
-use domain::serverless::reconcile::state::{CustomResource, OutputNames};
+use domain::serverless::reconcile::state::CustomResource;
 use domain::serverless::reconcile::vocabulary::{CallResponse, EndpointWrite, Listed, Others, Serverless};
 use domain::serverless::status::Report;
 
@@ -105,6 +106,11 @@ impl ReadResource for DrawnObject {
     fn interval(&self) -> Duration {
         secs(600)
     }
+
+    fn output(&self) -> OutputNames<'_> {
+        let [declared, recorded] = self.output.each_ref().map(Option::as_deref);
+        OutputNames { declared, recorded }
+    }
 }
 
 impl CustomResource for DrawnObject {
@@ -126,11 +132,6 @@ impl CustomResource for DrawnObject {
 
     fn is_recorded(&self) -> bool {
         self.object.recorded.is_some()
-    }
-
-    fn output(&self) -> OutputNames<'_> {
-        let [declared, recorded] = self.output.each_ref().map(Option::as_deref);
-        OutputNames { declared, recorded }
     }
 }
 

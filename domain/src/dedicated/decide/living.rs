@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::reconcile::WriteOutcome;
-use crate::reference::VpcEndpoint;
+use crate::reference::DeclaredEndpoint;
 use crate::requeue::Requeue;
 
 use super::super::claim::ClaimTarget;
@@ -18,7 +18,8 @@ use super::super::observed::{Adopt, AttemptOutcome, Deletion, Observed, ServiceR
 use super::super::service::{EndpointService, ServiceId, ServiceStatus};
 use super::{
     act, confirmed, delete, doubted, is_as_claimed, is_being_removed, is_confirmed, is_endpoint, landed,
-    listed, may_write, open_attempts, provenance, record_created, refused, remaining, rest, sendable,
+    listed, may_write, open_attempts, provenance, record_created, refused, remaining, remote_regions, rest,
+    sendable,
 };
 
 /// The maximum number of former endpoints that an object still records. Each is an endpoint in Atlas, and an edit of the spec makes
@@ -136,20 +137,22 @@ fn presence(o: &Observed, shown: &Shown) -> Presence {
     };
     let Some(service) = found else { return Presence::Blocked(Blocked::ServiceNotFound(described)) };
     let id = match endpoint {
-        VpcEndpoint::Declared(id) => id,
-        VpcEndpoint::Awaited(why) => return Presence::Blocked(Blocked::AwaitingVpcEndpoint(why.clone())),
-        VpcEndpoint::NotFound(why) => return Presence::Blocked(Blocked::ReferenceNotFound(why.clone())),
-        VpcEndpoint::Undeclared => {
+        DeclaredEndpoint::Declared(endpoint) => endpoint.id(),
+        DeclaredEndpoint::Awaited(why) => {
+            return Presence::Blocked(Blocked::AwaitingVpcEndpoint(why.clone()));
+        }
+        DeclaredEndpoint::NotFound(why) => return Presence::Blocked(Blocked::ReferenceNotFound(why.clone())),
+        DeclaredEndpoint::Undeclared => {
             return Presence::Blocked(Blocked::AwaitingVpcEndpoint("spec names no endpoint".to_owned()));
         }
     };
-    let life = Life { service: service.id.clone(), endpoint: Some(id.into()) };
-    if shown.is_listed(&life) {
+    let life = Life { service: service.id.clone(), endpoint: Some(id.clone()) };
+    if let Some(life) = shown.as_listed(&life) {
         return Presence::Present(life);
     }
     let is_stale = |entry: &Entry| entry.life.endpoint == life.endpoint && entry.life.service != life.service;
     if o.object.entries.iter().any(is_stale) {
-        return Presence::Blocked(Blocked::Stale(id.into()));
+        return Presence::Blocked(Blocked::Stale(id));
     }
     match &service.status {
         ServiceStatus::Available | ServiceStatus::WaitingForUser => Presence::Absent(Some(life)),
@@ -183,12 +186,15 @@ fn present(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decision {
     }
     let Some(_) = o.entry(life) else { return adopt(o, spec, life) };
     let decision = match (shown.service(&life.service), &life.endpoint) {
-        (Some(service), None) => keep_service(service),
+        (Some(service), None) => {
+            remote_regions::decide(o, spec, service).unwrap_or_else(|| keep_service(service))
+        }
         _ => keep_endpoint(o, spec, shown, life),
     };
-    let was_ready = o.object.reported.current_ready().is_some();
+    let was_ready = o.object.reported.current_ready().is_some() || withdraws_strings(o, shown, life);
     let is_ready = match &decision.state {
         State::Service(service) => is_usable(service),
+        State::Updating(..) => false,
         State::Endpoint(state) => match (&state.endpoint, &state.unread) {
             (Some(endpoint), _) => {
                 endpoint.status == ConnectionStatus::Available && !lacks_strings(spec, shown)
@@ -199,7 +205,8 @@ fn present(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decision {
         _ => true,
     };
     // One response that may be wrong changes nothing; a write of our own is no such response.
-    if was_ready && !is_ready && decision.step == Step::Rest && o.memory.last_write == WriteOutcome::Nothing {
+    let is_harmless = matches!(decision.step, Step::Rest | Step::Update(..));
+    if was_ready && !is_ready && is_harmless && o.memory.last_write == WriteOutcome::Nothing {
         return if is_confirmed(o, &Doubt::NotReady) {
             confirmed(Doubt::NotReady, decision)
         } else {
@@ -235,7 +242,7 @@ fn adopt(o: &Observed, spec: &Spec, life: &Life) -> Decision {
     if !o.object.finalizer && !spec.observe {
         return act(Step::Hold, State::Doubted);
     }
-    act(Step::Record(Entry { life: life.clone(), provenance }, None), State::Doubted)
+    act(Step::Record(o.new_entry(life.clone(), provenance), None), State::Doubted)
 }
 
 fn keep_service(service: &EndpointService) -> Decision {
@@ -266,9 +273,13 @@ fn keep_endpoint(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decis
         _ => Requeue::Poll,
     };
     let state = State::Endpoint(EndpointState { life: life.clone(), endpoint, unread });
-    let former = o.object.entries.iter().find(|entry| entry.life != *life);
+    // What is in another project stays recorded until the object refers to that again, or is deleted.
+    let former = o.object.entries.iter().find(|entry| entry.life != *life && !o.is_elsewhere(entry));
     match (former, status) {
-        (Some(former), Some(ConnectionStatus::Available)) if !spec.observe => {
+        // Who reads the strings finds those of the declared endpoint before the former one goes.
+        (Some(former), Some(ConnectionStatus::Available))
+            if !spec.observe && !awaits_cluster(spec, shown) =>
+        {
             leave(o, spec, shown, former, &state, requeue)
         }
         _ => rest(state, requeue),
@@ -284,6 +295,15 @@ fn awaits_strings(spec: &Spec, shown: &Shown) -> bool {
     !spec.clusters.iter().all(has_strings)
 }
 
+/// Returns `true` while a cluster that exists does not show its private connection strings.
+fn awaits_cluster(spec: &Spec, shown: &Shown) -> bool {
+    spec.clusters.iter().any(|cluster| match shown.clusters.get(cluster) {
+        Some(Ok(Some(strings))) => strings.is_empty(),
+        Some(Ok(None)) => false,
+        Some(Err(_)) | None => true,
+    })
+}
+
 /// Returns `true` if Atlas shows that a cluster has no private connection strings. A fault says nothing about them.
 fn lacks_strings(spec: &Spec, shown: &Shown) -> bool {
     spec.clusters.iter().any(|cluster| match shown.clusters.get(cluster) {
@@ -291,6 +311,15 @@ fn lacks_strings(spec: &Spec, shown: &Shown) -> bool {
         Some(Err(_)) => false,
         None => true,
     })
+}
+
+/// Returns `true` if Atlas shows no strings, any more, of a cluster whose strings the status shows.
+fn withdraws_strings(o: &Observed, shown: &Shown, life: &Life) -> bool {
+    let is_shown = |name| match shown.clusters.get(name) {
+        Some(Ok(strings)) => strings.as_ref().is_some_and(|strings| !strings.is_empty()),
+        Some(Err(_)) | None => true,
+    };
+    !o.object.strings_behind(life).keys().all(is_shown)
 }
 
 /// Removes a former endpoint, or forgets it: a typing error must not delete what it hit.
@@ -371,7 +400,8 @@ fn create(o: &Observed, spec: &Spec, shown: &Shown, life: Result<Option<Life>, B
     }
     let formers = || o.object.entries.iter().filter(|entry| life.as_ref() != Some(&entry.life));
     if is_endpoint(o) && spec.break_before_make {
-        let removable = formers().find(|entry| entry.provenance != Provenance::Adopted);
+        let removable =
+            formers().find(|entry| entry.provenance != Provenance::Adopted && !o.is_elsewhere(entry));
         if let Some(former) = removable.filter(|former| {
             o.rivalry(&former.life).heir.is_none() && spec.deletion != Some(Deletion::Retain)
         }) {

@@ -6,9 +6,11 @@
 //! So a claim precedes each POST and each DELETE, and nothing is deleted that the object never named.
 
 mod living;
+mod remote_regions;
 mod terminating;
 
 pub(super) use living::is_usable;
+pub(super) use remote_regions::{declared_otherwise, were_in_force};
 
 use std::time::Duration;
 
@@ -57,7 +59,7 @@ fn is_confirmed(o: &Observed, doubt: &Doubt) -> bool {
 fn record_created(o: &Observed) -> Option<Decision> {
     let attempt = o.claimed()?;
     let AttemptOutcome::Created(life) = &attempt.outcome else { return None };
-    let entry = Entry { life: life.clone(), provenance: Provenance::Created };
+    let entry = o.new_entry(life.clone(), Provenance::Created);
     Some(act(Step::Record(entry, Some(attempt.nonce.clone())), State::Doubted))
 }
 
@@ -148,8 +150,9 @@ fn landed(o: &Observed, shown: &Shown, with_deletes: bool) -> Option<Entry> {
             ClaimTarget::Delete(life) if with_deletes => life.clone(),
             ClaimTarget::Delete(_) => return None,
         };
-        let is_new = shown.is_listed(&life) && !is_being_removed(shown, &life) && o.entry(&life).is_none();
-        is_new.then_some(Entry { life, provenance: Provenance::Unproven })
+        let life = shown.as_listed(&life)?;
+        let is_new = !is_being_removed(shown, &life) && o.entry(&life).is_none();
+        is_new.then(|| o.new_entry(life, Provenance::Unproven))
     })
 }
 
@@ -219,7 +222,7 @@ pub(super) fn retained(o: &Observed, entry: &Entry) -> Option<RetainReason> {
 
 /// Deletes a recorded life: claims, sends, and waits until it is gone. `state` is what is reported meanwhile.
 fn delete(o: &Observed, shown: &Shown, life: &Life, state: impl Fn(Deleting) -> State) -> Decision {
-    let target = ClaimTarget::Delete(life.clone());
+    let target = ClaimTarget::Delete(shown.as_listed(life).unwrap_or_else(|| life.clone()));
     if is_gone(o, shown, life) {
         return act(Step::Forget(life.clone(), ForgetReason::Gone), state(Deleting::InProgress));
     }

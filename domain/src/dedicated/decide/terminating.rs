@@ -18,7 +18,8 @@ pub(super) fn decide(o: &Observed) -> Decision {
     if let Some(record) = record_created(o) {
         return record;
     }
-    let deletable = o.object.entries.iter().find(|entry| retained(o, entry).is_none());
+    let deletable = || o.object.entries.iter().filter(|entry| retained(o, entry).is_none());
+    let deletable = deletable().find(|entry| !o.is_elsewhere(entry)).or_else(|| deletable().next());
     let open = remaining(o);
     if let (Some(remaining), None) = (open, &deletable) {
         // The clock suffices, but what has landed is looked for.
@@ -38,7 +39,7 @@ pub(super) fn decide(o: &Observed) -> Decision {
     let Some(entry) = deletable else {
         return look_once_more(o).unwrap_or_else(|| act(Step::Release, removing));
     };
-    if let Some(why) = unreachable(o) {
+    if let Some(why) = unreachable(o).or_else(|| elsewhere(o, entry)) {
         return rest(State::Deleting(Deleting::Unreachable(why)), Requeue::Interval);
     }
     match &o.listing {
@@ -62,6 +63,16 @@ fn unreachable(o: &Observed) -> Option<String> {
         Subject::Nothing(_) => Some("the spec is invalid".to_owned()),
         Subject::Service(_) | Subject::Endpoint { .. } => None,
     }
+}
+
+/// Returns why an entry is out of reach, if it is in another project.
+fn elsewhere(o: &Observed, entry: &Entry) -> Option<String> {
+    let project = entry.project.as_ref().filter(|_| o.is_elsewhere(entry))?;
+    let services = o.subject.services()?;
+    Some(format!(
+        "{} is in project {project}, and the object refers to a service of project {} now",
+        entry.life, services.project
+    ))
 }
 
 /// Records what an unanswered claim aimed at, if it is there and may be deleted.

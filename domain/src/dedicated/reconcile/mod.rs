@@ -2,11 +2,12 @@
 //!
 //! It orders the steps and guards them: what is read when, what precedes a write, what a lost response changes, when to publish and
 //! when to requeue. It performs nothing, and it has a next effect for each input, whatever it awaits. Which step comes is in
-//! [`decide`](crate::dedicated::decide); [`state`] has what is observed.
+//! [`decide`](crate::dedicated::decide); `publish` publishes a report, [`state`] has what is observed.
 //!
 //! A write to Atlas takes four steps: the permits, the claim, a look at what the watches show once they show the claim, and the request.
 //! What was claimed and is not sent in the same reconcile never is.
 
+mod publish;
 pub mod state;
 pub mod vocabulary;
 
@@ -22,10 +23,11 @@ use crate::reconcile::{
     Permits, ReconcileSettings, Resolution, Started, StatusWrite, WriteOutcome,
 };
 use crate::requeue::{EarlyEnd, Requeue};
-use crate::schedule::{Due, PollIntervals, ReconcileOutcome, Start};
-use crate::status::{ConditionType, EventDraft};
+use crate::schedule::{Due, Start};
+use crate::status::EventDraft;
 
 use super::claim::ClaimTarget;
+use super::decide::were_in_force;
 use super::decision::{State, Step};
 use super::event;
 use super::event::Announced;
@@ -33,8 +35,11 @@ use super::kept::KeptState;
 use super::life::Life;
 use super::life::Provenance;
 
+use publish::Publishing;
 use state::{DedicatedResource, ReconcileState};
-use vocabulary::{CallResponse, ClaimWrite, ClaimedWrite, Dedicated, Plan};
+use vocabulary::{
+    CallResponse, ClaimWrite, ClaimedWrite, Dedicated, DedicatedWrite, Plan, RegionsWrite, WriteIntent,
+};
 
 /// More decisions than the longest path through the protocol takes; a reconcile that needs more is in a loop.
 const MAX_DECISIONS: u8 = 24;
@@ -60,6 +65,8 @@ enum Awaiting {
     StepCredentials(Arc<Plan>),
     /// Whether a refusal withholds the claim.
     BeginningClaim(Arc<Plan>),
+    /// Whether a refusal withholds the PATCH.
+    BeginningUpdate(Arc<Plan>),
     /// A permit for this call to the API server.
     Acquiring(ApiCall),
     /// The response of the API server.
@@ -70,6 +77,10 @@ enum Awaiting {
     CatchingUp,
     /// The response of Atlas to the request of this attempt.
     Sending(Nonce, ClaimTarget),
+    /// The response of Atlas to the PATCH.
+    SendingUpdate(Arc<Plan>),
+    /// The response of the API server to a request about the output ConfigMap.
+    Output(Box<Publishing>),
     /// Nothing: it has ended.
     Ended,
 }
@@ -79,6 +90,8 @@ enum Awaiting {
 enum ApiCall {
     /// Reads the object, to start over from it.
     StartOver,
+    /// Reads the object, which must be as it was when the PATCH was decided.
+    Verify(Arc<Plan>),
     /// Writes the finalizer.
     Hold,
     /// Writes the claim.
@@ -88,7 +101,9 @@ enum ApiCall {
     /// Removes the finalizer.
     Release(Arc<Plan>),
     /// Writes the status.
-    Status(Arc<Plan>),
+    Status(Box<Publishing>),
+    /// Writes the name of the output ConfigMap.
+    OutputName(Box<Publishing>, Option<String>),
     /// Publishes these events.
     Publish(Vec<EventDraft>, Next),
 }
@@ -98,7 +113,8 @@ enum ApiCall {
 enum Next {
     Decide,
     Claim(Arc<Plan>),
-    EndReport(Arc<Plan>),
+    PublishFirst(Arc<Plan>),
+    EndReport(Box<Publishing>),
     EndReleased,
 }
 
@@ -111,6 +127,8 @@ pub struct Reconcile<R> {
     awaiting: Awaiting,
     permits: Permits,
     decisions: u8,
+    /// A report was published before its claim.
+    published_first: bool,
     notes: Vec<Note>,
 }
 
@@ -144,10 +162,11 @@ impl<R: DedicatedResource> Reconcile<R> {
         Started::Now(Box::new(Self {
             settings: *settings,
             start,
-            state: ReconcileState::begin(object, &start, now),
+            state: ReconcileState::begin(object, &start, kept.strings_read, now),
             awaiting: Awaiting::Starting,
             permits: Permits::default(),
             decisions: 0,
+            published_first: false,
             notes: Vec::new(),
         }))
     }
@@ -178,6 +197,7 @@ impl<R: DedicatedResource> Reconcile<R> {
             | Awaiting::LookingUp
             | Awaiting::Claiming(_)
             | Awaiting::Sending(..)
+            | Awaiting::SendingUpdate(_)
             | Awaiting::Acquiring(ApiCall::Publish(_, Next::Decide))
             | Awaiting::CallingApi(ApiCall::Record(_) | ApiCall::Publish(_, Next::Decide)) => {
                 Interruption::Finish
@@ -245,7 +265,7 @@ impl<R: DedicatedResource> Reconcile<R> {
                 self.decide(around)
             }
             (Awaiting::Listing, I::Listed(Ok(listed))) => {
-                self.state.list(listed, &mut around.kept.schedule);
+                self.state.list(listed, around.kept);
                 self.decide(around)
             }
             (Awaiting::Listing, I::Listed(Err(delay))) => self.end(End::RateLimited(delay), around),
@@ -256,6 +276,7 @@ impl<R: DedicatedResource> Reconcile<R> {
                 }
                 match &plan.decision.step {
                     Step::Send(nonce, target) => self.send(nonce, target, around),
+                    Step::Update(..) => self.call_api(ApiCall::Verify(plan)),
                     // The permit is acquired before the deadline of the attempt begins.
                     _ => self.call_api(ApiCall::Claim(plan)),
                 }
@@ -263,16 +284,18 @@ impl<R: DedicatedResource> Reconcile<R> {
             (Awaiting::StepCredentials(_), I::Credentials(Err(fault))) => {
                 self.end(End::NoCredentials(fault), around)
             }
-            (Awaiting::BeginningClaim(_), I::Withheld(withheld)) => {
+            (Awaiting::BeginningClaim(_) | Awaiting::BeginningUpdate(_), I::Withheld(withheld)) => {
                 self.state.withhold(withheld);
                 self.decide(around)
             }
             (Awaiting::BeginningClaim(plan), I::Begun(random)) => self.claim(&plan, random, around),
+            (Awaiting::BeginningUpdate(plan), I::Begun(_)) => self.update(plan, around),
             (Awaiting::Acquiring(call), I::Performed) => {
                 self.permits.api_server = true;
                 self.call_api(call)
             }
             (Awaiting::CallingApi(ApiCall::StartOver), I::Read(read)) => self.read(read, around),
+            (Awaiting::CallingApi(ApiCall::Verify(plan)), I::Read(read)) => self.verified(plan, read, around),
             (Awaiting::CallingApi(call), I::Written(written)) => self.written(call, written, around),
             (Awaiting::CallingApi(ApiCall::Publish(_, next)), I::Performed) => self.go_on(next, around),
             (Awaiting::Claiming(nonce), I::Written(written)) => {
@@ -294,6 +317,10 @@ impl<R: DedicatedResource> Reconcile<R> {
             }
             (Awaiting::Sending(nonce, target), I::Called(response, _)) => {
                 self.called(&nonce, &target, response, around)
+            }
+            (Awaiting::SendingUpdate(plan), I::Called(response, _)) => self.updated(&plan, response, around),
+            (Awaiting::Output(publishing), I::Output(result)) => {
+                self.output_performed(publishing, result, around)
             }
             (awaiting, _) => {
                 let end = End::Changed("an effect had a result of another kind");
@@ -323,16 +350,29 @@ impl<R: DedicatedResource> Reconcile<R> {
     fn follow(&mut self, plan: Plan, around: &mut Surroundings<'_>) -> Effect<Dedicated<R>> {
         // While a reconcile waits for a listing, or for a permit that all may wait for at once, it holds no plan, and decides again
         // afterwards. A decision that is made again confirms nothing yet, because it must start from the same memory.
+        if self.is_published_first(&plan) {
+            self.permits = Permits::default();
+            return self.publish_first(Arc::new(plan), around);
+        }
         let waits_for = match &plan.decision.step {
-            Step::Claim(_) | Step::Send(..) if !self.permits.atlas => Some(PermitKind::Atlas),
+            Step::Claim(_) | Step::Send(..) | Step::Update(..) if !self.permits.atlas => {
+                Some(PermitKind::Atlas)
+            }
             Step::Release if !self.permits.api_server => Some(PermitKind::ApiServer),
-            Step::Rest if !self.permits.api_server && self.differs_from(&plan) => Some(PermitKind::ApiServer),
+            // With an output ConfigMap, publishing needs several, each taken when needed.
+            Step::Rest
+                if !self.permits.api_server
+                    && self.object().output().is_empty()
+                    && self.differs_from(&plan) =>
+            {
+                Some(PermitKind::ApiServer)
+            }
             _ => None,
         };
         if !matches!(plan.decision.step, Step::Release | Step::Rest) || waits_for.is_some() {
             self.permits.api_server = false;
         }
-        if !matches!(plan.decision.step, Step::Claim(_) | Step::Send(..)) {
+        if !matches!(plan.decision.step, Step::Claim(_) | Step::Send(..) | Step::Update(..)) {
             self.permits.atlas = false;
         }
         if let Some(kind) = waits_for {
@@ -351,7 +391,7 @@ impl<R: DedicatedResource> Reconcile<R> {
                 self.awaiting = Awaiting::ListCredentials;
                 Effect::GetCredentials(self.state.tracked().read_purpose())
             }
-            Step::Rest => self.publish(plan, around),
+            Step::Rest => self.publish(plan, false, around),
             Step::Hold => self.call_api(ApiCall::Hold),
             Step::Record(..) | Step::Forget(..) => self.call_api(ApiCall::Record(plan)),
             Step::Release => self.call_api(ApiCall::Release(plan)),
@@ -359,7 +399,7 @@ impl<R: DedicatedResource> Reconcile<R> {
                 let events = event::before_claim(target, &plan.observed);
                 self.publish_events(events.into_iter().collect(), Next::Claim(plan), around)
             }
-            Step::Send(..) => self.get_step_credentials(plan),
+            Step::Send(..) | Step::Update(..) => self.get_step_credentials(plan),
         }
     }
 
@@ -379,13 +419,13 @@ impl<R: DedicatedResource> Reconcile<R> {
             return Effect::Acquire(PermitKind::ApiServer);
         }
         let effect = match &call {
-            ApiCall::StartOver => Effect::Read,
+            ApiCall::StartOver | ApiCall::Verify(_) => Effect::Read,
             ApiCall::Hold => Effect::Write(ObjectWrite::Claim(None)),
             ApiCall::Claim(plan) => {
                 let Step::Claim(target) = &plan.decision.step else { return self.look_up() };
                 let target = target.clone();
                 self.awaiting = Awaiting::BeginningClaim(Arc::clone(plan));
-                return Effect::Begin(target);
+                return Effect::Begin(WriteIntent::Claimed(target));
             }
             ApiCall::Record(plan) => {
                 let handled_request = self.state.tracked().handled_request().map(str::to_owned);
@@ -394,10 +434,8 @@ impl<R: DedicatedResource> Reconcile<R> {
             ApiCall::Release(plan) => {
                 Effect::Write(ObjectWrite::Release(plan.observed.object.entries.is_empty()))
             }
-            ApiCall::Status(plan) => {
-                let handled_request = self.state.handled_request_at_rest().map(str::to_owned);
-                Effect::Write(ObjectWrite::Status(StatusWrite { plan: Arc::clone(plan), handled_request }))
-            }
+            ApiCall::Status(publishing) => Effect::Write(ObjectWrite::Status(self.status(publishing))),
+            ApiCall::OutputName(_, name) => Effect::Write(ObjectWrite::OutputName(name.clone())),
             ApiCall::Publish(events, _) => Effect::Publish(events.clone()),
         };
         self.awaiting = Awaiting::CallingApi(call);
@@ -420,7 +458,8 @@ impl<R: DedicatedResource> Reconcile<R> {
         match next {
             Next::Decide => self.decide(around),
             Next::Claim(plan) => self.get_step_credentials(plan),
-            Next::EndReport(plan) => self.end_report(&plan, around),
+            Next::PublishFirst(plan) => self.publish(plan, true, around),
+            Next::EndReport(publishing) => self.end_report(&publishing, around),
             Next::EndReleased => self.end(End::Released, around),
         }
     }
@@ -452,8 +491,71 @@ impl<R: DedicatedResource> Reconcile<R> {
             return self.end(End::Changed("the attempt was sent before"), around);
         };
         self.awaiting = Awaiting::Sending(nonce.clone(), target.clone());
-        let call = ClaimedWrite { target: target.clone(), claimed };
+        let call = DedicatedWrite::Claimed(ClaimedWrite { target: target.clone(), claimed });
         Effect::Call { call, retain: self.state.retains_credentials() }
+    }
+
+    /// Takes the object that was read before a PATCH: it begins if nothing about the object has changed since the decision.
+    fn verified(
+        &mut self,
+        plan: Arc<Plan>,
+        read: Result<R, ApiFailure>,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Dedicated<R>> {
+        let is_same = read.as_ref().is_ok_and(|object| {
+            self.object().is_same_object(object) && object.version() == self.object().version()
+        });
+        let Step::Update(service, _) = &plan.decision.step else { return self.decide(around) };
+        if !is_same {
+            return self.read(read, around);
+        }
+        self.permits.api_server = false;
+        let intent = WriteIntent::Update(service.clone());
+        self.awaiting = Awaiting::BeginningUpdate(plan);
+        Effect::Begin(intent)
+    }
+
+    /// Sends the PATCH.
+    fn update(&mut self, plan: Arc<Plan>, around: &mut Surroundings<'_>) -> Effect<Dedicated<R>> {
+        let Step::Update(service, regions) = &plan.decision.step else { return self.decide(around) };
+        let call = DedicatedWrite::Update(RegionsWrite {
+            service: service.clone(),
+            regions: regions.clone(),
+            read: around.at.now,
+        });
+        self.awaiting = Awaiting::SendingUpdate(plan);
+        Effect::Call { call, retain: self.state.retains_credentials() }
+    }
+
+    /// Takes the response to the PATCH.
+    fn updated(
+        &mut self,
+        plan: &Plan,
+        response: CallResponse,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Dedicated<R>> {
+        self.permits.atlas = false;
+        let now = around.now();
+        let Step::Update(_, declared) = &plan.decision.step else { return self.decide(around) };
+        let may_be_set = matches!(response, CallResponse::Updated | CallResponse::Uncertain(_));
+        if may_be_set {
+            around.kept.memory.updated(declared, were_in_force(&plan.observed), now);
+        }
+        let (outcome, events) = match response {
+            CallResponse::Updated => {
+                self.state.invalidate_listing(now);
+                (WriteOutcome::Done, event::of_step(&plan.decision.step, &plan.observed))
+            }
+            CallResponse::Refused(fault) | CallResponse::Uncertain(fault) => {
+                (WriteOutcome::Refused(fault), Vec::new())
+            }
+            _ => {
+                around.kept.schedule.atlas_written(now);
+                return self.end(End::Changed("a call had the response to another"), around);
+            }
+        };
+        self.state.wrote_atlas(outcome, &mut around.kept.schedule, now);
+        self.publish_events(events, Next::Decide, around)
     }
 
     /// Takes the object that was read to start over.
@@ -461,6 +563,8 @@ impl<R: DedicatedResource> Reconcile<R> {
         match read {
             Ok(object) if self.object().is_same_object(&object) => {
                 self.state.start_over(object, &around.kept.schedule, around.at.now.boot);
+                // Its status may be another.
+                self.published_first = false;
                 self.decide(around)
             }
             Ok(_) => self.end(End::NotFound, around),
@@ -493,17 +597,10 @@ impl<R: DedicatedResource> Reconcile<R> {
                 let events = event::of_step(&plan.decision.step, &plan.observed);
                 self.publish_events(events, Next::EndReleased, around)
             }
-            (ApiCall::Status(plan), Ok(())) => {
-                let events = changes(&plan, around.kept);
-                self.publish_events(events, Next::EndReport(plan), around)
-            }
-            (ApiCall::Status(_), Err(ApiFailure::Conflict)) => {
-                self.end(End::Changed("the object changed before its status was written"), around)
-            }
-            // A status that cannot be written must not block a deletion: the object may already have the maximum size.
-            (ApiCall::Status(plan), Err(ApiFailure::Rejected(why))) if self.object().is_deleting() => {
-                self.notes.push(Note::StatusNotWritten(why));
-                self.end_report(&plan, around)
+            (ApiCall::Status(publishing), written) => self.status_written(publishing, written, around),
+            (ApiCall::OutputName(publishing, _), Ok(())) => self.output_name_written(publishing, around),
+            (ApiCall::OutputName(..), Err(ApiFailure::Conflict)) => {
+                self.end(End::Changed("the object changed before its output was recorded"), around)
             }
             (_, Err(failure)) => self.not_written(failure, around),
             (_, Ok(())) => self.end(End::Changed("a read had the result of a write"), around),
@@ -567,53 +664,6 @@ impl<R: DedicatedResource> Reconcile<R> {
         self.decide(around)
     }
 
-    /// Writes the status, if it differs from the report.
-    fn publish(&mut self, plan: Arc<Plan>, around: &mut Surroundings<'_>) -> Effect<Dedicated<R>> {
-        if self.differs_from(&plan) {
-            return self.call_api(ApiCall::Status(plan));
-        }
-        if !plan.report.unchanged {
-            around.kept.announce(&plan.report);
-        }
-        self.end_report(&plan, around)
-    }
-
-    /// Ends the report, and with it the reconcile.
-    fn end_report(&mut self, plan: &Arc<Plan>, around: &mut Surroundings<'_>) -> Effect<Dedicated<R>> {
-        let Plan { observed, decision, report } = &**plan;
-        if !report.unchanged {
-            let failure = event::failure(report);
-            let is_new = around.kept.warned.is_new(failure.as_ref().map(|(_, message)| message));
-            self.notes.extend(failure.filter(|_| is_new).map(|(reason, text)| Note::Warning(reason, text)));
-        }
-        let interval = self.object().interval();
-        let is_ready = report.get(ConditionType::Ready).is_some_and(|ready| ready.status);
-        let gap = self.settings.times.confirm_gap;
-        let pace = PollIntervals {
-            // A service and its endpoint change one after the other, in two phases.
-            poll_min: self.settings.poll_min / 2,
-            poll_max: self.settings.poll_max,
-            // A loss is confirmed one gap after it is noticed: what is gone is not reported ready for longer than the interval.
-            interval: if is_ready { interval.saturating_sub(gap).max(gap.min(interval)) } else { interval },
-        };
-        let outcome = ReconcileOutcome {
-            object: self.object().version(),
-            token: None,
-            requeue: decision.requeue,
-            progress: progress(decision.requeue, &decision.state),
-            basis: self.state.basis(),
-            latest: None,
-        };
-        let now = around.now();
-        let delay = around.kept.schedule.finished(&outcome, pace, around.at.jitter, now);
-        if !report.unchanged {
-            let deadline = || observed.spec.as_ref().map_or(Duration::ZERO, |spec| spec.progress_deadline);
-            let overdue = self.object().is_overdue().then(deadline);
-            around.kept.memory.working(report.working, overdue, now);
-        }
-        self.done(End::Finished, delay, Some(Arc::clone(plan)), around)
-    }
-
     /// Ends early, because nothing is known of the effect: it may have been performed.
     fn end_without_result(
         &mut self,
@@ -621,7 +671,7 @@ impl<R: DedicatedResource> Reconcile<R> {
         end: End,
         around: &mut Surroundings<'_>,
     ) -> Effect<Dedicated<R>> {
-        if matches!(awaiting, Awaiting::Sending(..)) {
+        if matches!(awaiting, Awaiting::Sending(..) | Awaiting::SendingUpdate(_)) {
             // No earlier listing shows the outcome of a request that may have been executed.
             around.kept.schedule.atlas_written(around.at.now.boot);
         }
@@ -680,7 +730,7 @@ fn progress(requeue: Requeue, state: &State) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     let word = match state {
-        State::Service(service) => service.status.as_str(),
+        State::Service(service) | State::Updating(service, _) => service.status.as_str(),
         State::Endpoint(state) => state.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()),
         _ => "",
     };

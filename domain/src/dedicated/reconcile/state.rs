@@ -3,6 +3,8 @@
 //! Which step comes is in [`decide`](crate::dedicated::decide), and how a step is performed in
 //! [`reconcile`](crate::dedicated::reconcile).
 
+use std::collections::BTreeMap;
+
 use crate::access::CredentialsInUse;
 use crate::fault::{Fault, FaultKind};
 use crate::instant::SinceBoot;
@@ -15,6 +17,7 @@ use crate::times::Times;
 use super::super::cluster::ClusterName;
 use super::super::decide::decide;
 use super::super::endpoint::{CloudEndpointId, ConnectionStatus, RegisteredEndpoint};
+use super::super::fit;
 use super::super::kept::KeptState;
 use super::super::life::{Life, Sort};
 use super::super::names::Others;
@@ -50,18 +53,24 @@ pub struct ReconcileState<R> {
     listing: Listing,
     subject: Subject,
     last_write: WriteOutcome,
+    /// The private connection strings of all clusters were read less than the interval ago.
+    strings_are_recent: bool,
 }
 
 impl<R: DedicatedResource> ReconcileState<R> {
-    /// Begins the reconcile of `object` now, as its schedule says.
-    pub fn begin(object: R, start: &Start, now: SinceBoot) -> Self {
+    /// Begins the reconcile of `object` now, as its schedule says. `strings_read`: when the private connection strings of all clusters
+    /// were read last.
+    pub fn begin(object: R, start: &Start, strings_read: Option<SinceBoot>, now: SinceBoot) -> Self {
         let subject = Subject::Nothing(object.sort());
+        let strings_are_recent =
+            strings_read.is_some_and(|read| now.saturating_sub(read) < object.interval());
         Self {
             tracked: Tracked::begin(object, start, now),
             credentials: CredentialsInUse::Own,
             listing: Listing::NotFetched,
             subject,
             last_write: WriteOutcome::Nothing,
+            strings_are_recent,
         }
     }
 
@@ -107,8 +116,8 @@ impl<R: DedicatedResource> ReconcileState<R> {
             kept.services = Some(services.clone());
         }
         self.subject = match subject {
-            Subject::Endpoint { service: ServiceRef::Missing { object, .. }, endpoint } => {
-                let known = kept.services.clone();
+            Subject::Endpoint { service: ServiceRef::Missing { object, known }, endpoint } => {
+                let known = known.or_else(|| kept.services.clone());
                 Subject::Endpoint { service: ServiceRef::Missing { object, known }, endpoint }
             }
             subject => subject,
@@ -144,13 +153,15 @@ impl<R: DedicatedResource> ReconcileState<R> {
         let memory = kept.memory.snapshot(&object, seen, (at, now), self.last_write.clone());
         Observed {
             object,
-            spec: self.object().spec(),
+            spec: self.object().spec().and_then(|spec| fit::check(&self.subject, &spec).map(|()| spec)),
             subject: self.subject.clone(),
             credentials: self.credentials.clone(),
             listing: self.listing.clone(),
             others,
             memory,
             times: *times,
+            is_requested: self.tracked.handled_request().is_some(),
+            has_output: self.object().output().declared.is_some(),
         }
     }
 
@@ -162,10 +173,21 @@ impl<R: DedicatedResource> ReconcileState<R> {
         self.listing = Listing::Failed(fault);
     }
 
-    /// Stores what Atlas shows. Of the services, those are kept that concern the object.
-    pub fn list(&mut self, listed: Listed, schedule: &mut Schedule) {
-        let Listed { sent, result, was_requested, endpoints, clusters } = listed;
-        self.tracked.listed(sent, was_requested, schedule);
+    /// Stores what Atlas shows. Of the services, those are kept that concern the object; of the clusters that were not read, what the
+    /// status shows.
+    pub fn list(&mut self, listed: Listed, kept: &mut KeptState) {
+        let Listed { sent, result, was_requested, endpoints, mut clusters } = listed;
+        self.tracked.listed(sent, was_requested, &mut kept.schedule);
+        if let Some((life, _, wanted)) = self.clusters(&endpoints) {
+            if wanted.iter().all(|name| clusters.contains_key(name)) {
+                kept.strings_read = Some(sent);
+            }
+            for (name, strings) in self.object().object().strings_behind(life).iter() {
+                if wanted.contains(name) {
+                    clusters.entry(name.clone()).or_insert_with(|| Ok(Some(strings.clone())));
+                }
+            }
+        }
         self.listing = match result {
             Ok(services) => {
                 let services = services.iter().filter(|service| self.concerns(service)).cloned().collect();
@@ -209,23 +231,37 @@ impl<R: DedicatedResource> ReconcileState<R> {
             of_services.chain(object.entries.iter().map(|entry| entry.life.clone())).collect();
         lives.sort();
         lives.dedup();
-        lives.retain(|life| shown.is_listed(life));
-        lives
+        lives.iter().filter_map(|life| shown.as_listed(life)).collect()
     }
 
     /// Returns the clusters whose private connection strings are to be read, now that this was read of the endpoints, and the endpoint
-    /// behind which they are.
+    /// behind which they are. While some are missing, those that were found are read at the interval only.
     pub fn clusters_to_read(
         &self,
-        endpoints: &std::collections::BTreeMap<Life, Result<Option<RegisteredEndpoint>, Fault>>,
+        endpoints: &BTreeMap<Life, Result<Option<RegisteredEndpoint>, Fault>>,
     ) -> Option<(CloudEndpointId, Vec<ClusterName>)> {
+        let (life, id, mut clusters) = self.clusters(endpoints)?;
+        let object = self.object().object();
+        let known = object.strings_behind(life);
+        let is_known = |name: &ClusterName| known.contains_key(name);
+        if self.strings_are_recent && !clusters.iter().all(is_known) {
+            clusters.retain(|name| !is_known(name));
+        }
+        Some((id, clusters))
+    }
+
+    /// Returns the declared endpoint, if it is available, and the clusters whose private connection strings behind it are wanted.
+    fn clusters<'a>(
+        &self,
+        endpoints: &'a BTreeMap<Life, Result<Option<RegisteredEndpoint>, Fault>>,
+    ) -> Option<(&'a Life, CloudEndpointId, Vec<ClusterName>)> {
         let declared = self.declared()?;
-        let is_available = endpoints.iter().any(|(life, read)| {
+        let (life, _) = endpoints.iter().find(|(life, read)| {
             life.endpoint.as_ref() == Some(&declared)
                 && matches!(read, Ok(Some(endpoint)) if endpoint.status == ConnectionStatus::Available)
-        });
+        })?;
         let clusters = self.object().spec().ok()?.clusters;
-        (is_available && !self.object().is_deleting()).then_some((declared, clusters))
+        (!self.object().is_deleting()).then_some((life, declared, clusters))
     }
 
     /// Stores the source of the credentials for a request. Returns `true` if the last decision was based on others: it has to be made
@@ -277,9 +313,7 @@ impl<R: DedicatedResource> ReconcileState<R> {
     pub fn endpoint_created(&mut self, life: &Life, endpoint: RegisteredEndpoint) {
         let Listing::Fetched(shown) = &mut self.listing else { return };
         let service = shown.services.iter_mut().find(|service| service.id == life.service);
-        if let Some(service) =
-            service.filter(|service| service.endpoint_ids.iter().all(|id| id != endpoint.id.as_str()))
-        {
+        if let Some(service) = service.filter(|service| endpoint.id.listed_in(service).is_none()) {
             service.endpoint_ids.push(endpoint.id.as_str().to_owned());
         }
         shown.endpoints.insert(life.clone(), Ok(Some(endpoint)));

@@ -1,6 +1,6 @@
 //! The words of the vocabulary for both kinds: their claim, their calls to Atlas and the responses. Plain data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use super::super::endpoint::{CloudEndpointId, RegisteredEndpoint};
 use super::super::life::Life;
 use super::super::names::Others;
 use super::super::observed::{ConnectionStrings, Observed, Subject};
-use super::super::service::EndpointService;
+use super::super::region::Region;
+use super::super::service::{EndpointService, ServiceId};
 use super::super::status::Report;
 
 /// The vocabulary of reconciles of both kinds, with objects of type `R`.
@@ -30,9 +31,9 @@ impl<R: Debug> Vocabulary for Dedicated<R> {
     type Reference = Subject;
     type Declaration = Option<CloudEndpointId>;
     type Listing = Listed;
-    type Intent = ClaimTarget;
+    type Intent = WriteIntent;
     type Claim = Option<ClaimWrite>;
-    type Call = ClaimedWrite;
+    type Call = DedicatedWrite;
     type Response = CallResponse;
     type Plan = Plan;
 }
@@ -46,6 +47,16 @@ pub struct Plan {
     pub decision: Decision,
     /// The status that reports it.
     pub report: Report,
+}
+
+impl Plan {
+    /// Returns `true` if it follows from two listings that confirm each other.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        let Observed { memory, times, .. } = &self.observed;
+        let doubt = self.decision.doubt.as_ref().zip(memory.doubt.as_ref());
+        doubt.is_some_and(|(doubt, (known, span))| doubt == known && *span >= times.confirm_gap)
+    }
 }
 
 /// What Atlas shows, or why nothing.
@@ -72,7 +83,36 @@ pub struct ClaimWrite {
     pub target: ClaimTarget,
 }
 
-/// A write to Atlas, sent if at the last moment less than D has passed since `claimed`, the process leads, and the watch shows nothing
+/// A write to Atlas that is about to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteIntent {
+    /// A POST or DELETE, which is claimed first.
+    Claimed(ClaimTarget),
+    /// A PATCH of this service.
+    Update(ServiceId),
+}
+
+/// A write to Atlas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DedicatedWrite {
+    /// A POST or DELETE that is claimed.
+    Claimed(ClaimedWrite),
+    /// A PATCH.
+    Update(RegionsWrite),
+}
+
+/// A PATCH of the remote regions of a service, sent if at the last moment less than D has passed since `read`, and the process leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionsWrite {
+    /// The service.
+    pub service: ServiceId,
+    /// What is declared.
+    pub regions: BTreeSet<Region>,
+    /// When the object was found to be as it was decided on.
+    pub read: Stamp,
+}
+
+/// A claimed write, sent if at the last moment less than D has passed since `claimed`, the process leads, and the watch shows nothing
 /// that forbids it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedWrite {
@@ -89,6 +129,8 @@ pub enum CallResponse {
     ServiceCreated(EndpointService),
     /// The POST registered this endpoint.
     EndpointCreated(RegisteredEndpoint),
+    /// The PATCH was accepted: a listing shows what it changed.
+    Updated,
     /// The DELETE was accepted, or Atlas knows no such thing.
     Deleted {
         /// Atlas knows none.

@@ -8,9 +8,10 @@ use crate::ids::VpcEndpointId;
 use crate::reference::VpcEndpoint;
 use crate::requeue::Requeue;
 use crate::serverless::decision::{ConfirmedAbsence, Creating, Decision, Recorded, State, Step, Withdrawn};
-use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, UsableService, is_service_name};
+use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, UsableService};
 use crate::serverless::observed::{Observed, ReadyWhen, Spec};
 use crate::serverless::ownership::{mark_of, marked_comment, same_comment};
+use crate::text::is_service_name;
 use crate::token::Token;
 
 use super::{

@@ -1,19 +1,18 @@
 //! The stages in which a reconcile publishes a report: the output ConfigMap, the status, the events, and when it is due next.
 //!
-//! They publish only differences. What the ConfigMap holds, and when it is written, kept and removed, is in
-//! [`output`](crate::serverless::output).
+//! They publish only differences. When the ConfigMap is written, kept and removed is in
+//! [`reconcile::output`](crate::reconcile::output); here it gets the private address.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Purpose;
-use crate::reconcile::{ApiFailure, Effect, End, Input, Note, OutputMap, OutputRequest, StatusWrite};
+use crate::reconcile::output::{OutputOutcome, OutputStep, OutputWrite};
+use crate::reconcile::{ApiFailure, Effect, End, Input, Note, StatusWrite};
 use crate::schedule::{PollIntervals, ReconcileOutcome};
 use crate::serverless::event;
-use crate::serverless::output::{
-    Change, Content, Existing, Names, RETRY, change, connected, content, known_address, names, taken,
-};
-use crate::status::{Message, Reason};
+use crate::serverless::output::{connected, content, is_known, known_address};
+use crate::status::Reason;
 
 use super::state::CustomResource;
 use super::vocabulary::{Plan, Serverless};
@@ -25,13 +24,7 @@ pub(super) struct Publishing {
     plan: Arc<Plan>,
     /// It reports a loss before the endpoint is replaced: the reconcile goes on.
     is_loss: bool,
-    /// The output ConfigMap to fill, or to delete if it has no content.
-    keep: Option<String>,
-    /// The output ConfigMap as it was read.
-    found: Option<OutputMap>,
-    /// What it will hold.
-    content: Content,
-    outcome: OutputOutcome,
+    output: OutputWrite,
 }
 
 impl Publishing {
@@ -41,30 +34,15 @@ impl Publishing {
     }
 }
 
-/// The outcome of writing the output ConfigMap.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum OutputOutcome {
-    /// It is complete, or none is wanted.
-    Complete,
-    /// Atlas does not show the private SRV address yet.
-    Incomplete,
-    /// It could not be written, for this reason.
-    Failed(Message),
-}
-
-/// What the output ConfigMap needs.
+/// What the output ConfigMap waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutputStage {
-    /// The removal of the former one.
-    Removing,
-    /// The present one.
-    Reading,
+    /// The API server.
+    ConfigMap,
     /// Credentials for the private address.
     AddressCredentials,
     /// The private address.
     FindingAddress,
-    /// Its new content.
-    Writing,
 }
 
 impl<R: CustomResource> Reconcile<R> {
@@ -75,25 +53,25 @@ impl<R: CustomResource> Reconcile<R> {
         is_loss: bool,
         around: &mut Surroundings<'_>,
     ) -> Effect<Serverless<R>> {
-        let (output, deleting) = (self.object().output(), self.state.is_deleting());
-        let report = (&plan.report, self.state.is_listed());
-        let Names { remove, keep } = names(output.declared, output.recorded, deleting, report);
-        let (remove, keep) = (remove.map(str::to_owned), keep.map(str::to_owned));
-        let publishing = Box::new(Publishing {
-            plan,
-            is_loss,
-            keep,
-            found: None,
-            content: Content::new(),
-            outcome: OutputOutcome::Complete,
-        });
-        match remove {
-            Some(old) => self.output_effect(
-                OutputStage::Removing,
-                publishing,
-                Effect::Output(OutputRequest::Remove(old)),
-            ),
-            None => self.read_output(publishing, around),
+        let is_known = is_known(&plan.report, self.state.is_listed());
+        let targets = self.object().output().targets(self.state.is_deleting(), is_known);
+        let (output, first) = OutputWrite::begin(targets);
+        self.follow_output(Box::new(Publishing { plan, is_loss, output }), first, around)
+    }
+
+    fn follow_output(
+        &mut self,
+        publishing: Box<Publishing>,
+        step: OutputStep,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        match step {
+            OutputStep::Request(request) => {
+                self.output_effect(OutputStage::ConfigMap, publishing, Effect::Output(request))
+            }
+            OutputStep::Fill => self.find_address(publishing, around),
+            OutputStep::RecordName(name) => self.call_api(ApiCall::OutputName(publishing, name)),
+            OutputStep::Done => self.write_status(publishing, around),
         }
     }
 
@@ -120,28 +98,9 @@ impl<R: CustomResource> Reconcile<R> {
     ) -> Effect<Serverless<R>> {
         use Input as I;
         match (stage, input) {
-            (
-                OutputStage::Removing | OutputStage::Reading | OutputStage::Writing,
-                I::Output(Err(problem)),
-            ) => {
-                publishing.outcome = OutputOutcome::Failed(problem);
-                self.write_status(publishing, around)
-            }
-            (OutputStage::Removing, I::Output(Ok(_))) => {
-                let declared = self.object().output().declared.map(str::to_owned);
-                self.call_api(ApiCall::OutputName(publishing, declared))
-            }
-            (OutputStage::Reading, I::Output(Ok(found))) => {
-                publishing.found = found;
-                let connected = connected(&publishing.plan.report);
-                match connected.map(|id| around.kept.private_address(id)) {
-                    None => self.fill_output(publishing, None, around),
-                    Some(known @ Some(_)) => self.fill_output(publishing, known, around),
-                    Some(None) => {
-                        let effect = Effect::GetCredentials(Purpose::Read);
-                        self.output_effect(OutputStage::AddressCredentials, publishing, effect)
-                    }
-                }
+            (OutputStage::ConfigMap, I::Output(result)) => {
+                let next = publishing.output.performed(result);
+                self.follow_output(publishing, next, around)
             }
             (OutputStage::AddressCredentials, I::Credentials(Ok(_))) => {
                 let connected = connected(&publishing.plan.report).unwrap_or_default().to_owned();
@@ -157,18 +116,25 @@ impl<R: CustomResource> Reconcile<R> {
                 }
                 self.fill_output(publishing, address, around)
             }
-            (OutputStage::Writing, I::Output(Ok(_))) => self.write_status(publishing, around),
             (_, _) => self.end(End::Changed("an effect had a result of another kind"), around),
         }
     }
 
-    fn read_output(
+    /// Finds the private address, unless it is known, or nothing is connected.
+    fn find_address(
         &mut self,
         publishing: Box<Publishing>,
         around: &mut Surroundings<'_>,
     ) -> Effect<Serverless<R>> {
-        let Some(name) = publishing.keep.clone() else { return self.write_status(publishing, around) };
-        self.output_effect(OutputStage::Reading, publishing, Effect::Output(OutputRequest::Read(name)))
+        let connected = connected(&publishing.plan.report);
+        match connected.map(|id| around.kept.private_address(id)) {
+            None => self.fill_output(publishing, None, around),
+            Some(known @ Some(_)) => self.fill_output(publishing, known, around),
+            Some(None) => {
+                let effect = Effect::GetCredentials(Purpose::Read);
+                self.output_effect(OutputStage::AddressCredentials, publishing, effect)
+            }
+        }
     }
 
     /// Fills the output ConfigMap, once its name is recorded on the object.
@@ -178,61 +144,31 @@ impl<R: CustomResource> Reconcile<R> {
         address: Option<String>,
         around: &mut Surroundings<'_>,
     ) -> Effect<Serverless<R>> {
-        let Publishing { plan, found, .. } = &*publishing;
+        let Publishing { plan, output, .. } = &mut *publishing;
         let connected = connected(&plan.report);
-        let known = || known_address(&found.as_ref()?.content, connected?);
-        let address = address.or_else(known);
-        if connected.is_some() && address.is_none() {
-            publishing.outcome = OutputOutcome::Incomplete;
-        }
-        publishing.content = content(&publishing.plan.report, address);
-        if !publishing.content.is_empty() && self.object().output().recorded.is_none() {
-            let name = publishing.keep.clone();
-            return self.call_api(ApiCall::OutputName(publishing, name));
-        }
-        self.write_output(publishing, around)
-    }
-
-    fn write_output(
-        &mut self,
-        mut publishing: Box<Publishing>,
-        around: &mut Surroundings<'_>,
-    ) -> Effect<Serverless<R>> {
-        let Publishing { keep, found, content, .. } = &*publishing;
-        let Some(name) = keep.clone() else { return self.write_status(publishing, around) };
-        let existing = match found {
-            None => Existing::Absent,
-            Some(found) if found.is_own => Existing::Own(&found.content),
-            Some(_) => Existing::Foreign,
+        let address = address.or_else(|| known_address(output.found()?, connected?));
+        let outcome = match (connected, &address) {
+            // Atlas does not show it yet.
+            (Some(_), None) => OutputOutcome::Incomplete(self.settings.poll_max),
+            _ => OutputOutcome::Complete,
         };
-        let request = match change(existing, content) {
-            Change::Nothing => return self.write_status(publishing, around),
-            Change::Taken => {
-                publishing.outcome = OutputOutcome::Failed(taken(&name));
-                return self.write_status(publishing, around);
-            }
-            Change::Create => OutputRequest::Create(name, content.clone()),
-            Change::Fill => OutputRequest::Fill(name, content.clone()),
-            Change::Delete => OutputRequest::Delete(name),
-        };
-        self.output_effect(OutputStage::Writing, publishing, Effect::Output(request))
+        let content = content(&plan.report, address);
+        let next = output.fill(content, outcome, self.object().output().recorded);
+        self.follow_output(publishing, next, around)
     }
 
     /// Takes the object with the recorded name of its output ConfigMap.
     pub(super) fn output_name_written(
         &mut self,
-        publishing: Box<Publishing>,
+        mut publishing: Box<Publishing>,
         written: Result<R, ApiFailure>,
         around: &mut Surroundings<'_>,
     ) -> Effect<Serverless<R>> {
         match written {
             Ok(object) => {
                 self.state.own_write(object, &mut around.kept.schedule);
-                if publishing.content.is_empty() {
-                    self.read_output(publishing, around)
-                } else {
-                    self.write_output(publishing, around)
-                }
+                let next = publishing.output.name_recorded();
+                self.follow_output(publishing, next, around)
             }
             Err(ApiFailure::Conflict) => {
                 self.end(End::Changed("the object changed before its output was recorded"), around)
@@ -247,8 +183,8 @@ impl<R: CustomResource> Reconcile<R> {
         mut publishing: Box<Publishing>,
         around: &mut Surroundings<'_>,
     ) -> Effect<Serverless<R>> {
-        (publishing.found, publishing.content) = (None, Content::new());
-        if let OutputOutcome::Failed(problem) = &publishing.outcome {
+        publishing.output.forget();
+        if let Some(problem) = publishing.output.problem() {
             let report = &mut Arc::make_mut(&mut publishing.plan).report;
             report.set_synced_false(Reason::OutputNotWritten, problem.clone());
         }
@@ -306,28 +242,23 @@ impl<R: CustomResource> Reconcile<R> {
         publishing: &Publishing,
         around: &mut Surroundings<'_>,
     ) -> Effect<Serverless<R>> {
-        let Publishing { plan, is_loss, outcome, .. } = publishing;
+        let Publishing { plan, is_loss, output } = publishing;
         if !plan.report.unchanged {
             let failure = event::failure(&plan.report);
             let is_new = around.kept.warns(failure.as_ref().map(|(_, message)| message));
             self.notes.extend(failure.filter(|_| is_new).map(|(reason, text)| Note::Warning(reason, text)));
         }
-        let stays = matches!(outcome, OutputOutcome::Failed(_)) && self.object().output().recorded.is_some();
-        if *is_loss && !stays { self.decide(around) } else { self.finish(plan, outcome, around) }
+        let stays = output.may_be_outdated() && self.object().output().recorded.is_some();
+        if *is_loss && !stays { self.decide(around) } else { self.finish(plan, output.latest(), around) }
     }
 
     fn finish(
         &mut self,
         plan: &Arc<Plan>,
-        output: &OutputOutcome,
+        latest: Option<Duration>,
         around: &mut Surroundings<'_>,
     ) -> Effect<Serverless<R>> {
         let Plan { observed, decision, report } = &**plan;
-        let latest = match output {
-            OutputOutcome::Incomplete => Some(self.settings.poll_max),
-            OutputOutcome::Failed(_) => Some(RETRY),
-            OutputOutcome::Complete => None,
-        };
         let pace = PollIntervals {
             poll_min: self.settings.poll_min,
             poll_max: self.settings.poll_max,

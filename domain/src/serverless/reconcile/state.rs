@@ -42,18 +42,6 @@ pub trait CustomResource: ReadResource {
 
     /// Returns `true` if its status has the id of an endpoint.
     fn is_recorded(&self) -> bool;
-
-    /// Returns the names of its output ConfigMaps.
-    fn output(&self) -> OutputNames<'_>;
-}
-
-/// The names of the output ConfigMaps of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OutputNames<'a> {
-    /// The name in the spec.
-    pub declared: Option<&'a str>,
-    /// The name of the last one that was created.
-    pub recorded: Option<&'a str>,
 }
 
 /// What a reconcile does next.
@@ -242,7 +230,7 @@ impl<R: CustomResource> ReconcileState<R> {
 
     /// Returns `true` if publishing needs exactly one permit. With an output ConfigMap it needs several, each taken when needed.
     fn only_writes_status(&self, report: &Report) -> bool {
-        self.object().output() == OutputNames::default()
+        self.object().output().is_empty()
             && self.object().differs_from(report, self.handled_request_at_rest())
     }
 

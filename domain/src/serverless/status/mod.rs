@@ -21,7 +21,9 @@ use crate::ids::VpcEndpointId;
 use crate::serverless::decision::{Decision, State, Step};
 use crate::serverless::endpoint::Endpoint;
 use crate::serverless::observed::{Listing, Observed, Stage};
-use crate::status::{Condition, ConditionType, Message, Progress, Reason, Summary, suspended};
+use crate::status::{
+    Condition, ConditionType, Message, Progress, Reason, Summary, set_synced_false, suspended,
+};
 use crate::sunset::Sunset;
 
 /// What the status shows.
@@ -63,11 +65,7 @@ impl Report {
 
     /// Reports trouble beside the endpoint in `Synced`. Trouble with the endpoint itself takes precedence.
     pub fn set_synced_false(&mut self, reason: Reason, message: impl Into<Message>) {
-        let message = message.into();
-        let synced = self.conditions.iter_mut().find(|c| c.kind == ConditionType::Synced && c.status);
-        if let Some(synced) = synced {
-            *synced = Condition { kind: ConditionType::Synced, status: false, reason, message };
-        }
+        set_synced_false(&mut self.conditions, reason, message.into());
     }
 
     /// Reports beside the state of the connection that `another` object (described in the message) declares `vpc_endpoint`, too.

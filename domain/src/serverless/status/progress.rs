@@ -14,12 +14,21 @@ pub(crate) fn has_vpc_endpoint(o: &Observed) -> bool {
     }
 }
 
-/// Returns the message of `fault`. If it is final, it adds what the user has to delete.
+/// The page about what follows a serverless instance.
+const FROM_SERVERLESS: &str = "docs/tasks/from-serverless.md";
+
+/// Returns the message of `fault`. If it is final, it adds where the way goes on, and what the user has to delete.
 pub(super) fn describe(o: &Observed, fault: &Fault) -> Message {
     let message = fault.message();
     if !fault.kind.reports_gone() {
         return message;
     }
+    let message = match fault.kind {
+        FaultKind::NotServerless | FaultKind::Retired => message.then(&format!(
+            "; if the instance is a dedicated cluster now, declare a PrivateEndpointService and a PrivateEndpoint for it ({FROM_SERVERLESS})"
+        )),
+        _ => message,
+    };
     match (o.object.recorded.is_some(), fault.kind) {
         (true, _) if has_vpc_endpoint(o) => {
             message.then("; delete this object, and the VPC endpoint in AWS, which is billed until you do")

@@ -3,9 +3,10 @@
 use crate::fault::FaultKind;
 use crate::reference::VpcEndpoint;
 use crate::serverless::decision::Recorded;
-use crate::serverless::endpoint::{Endpoint, EndpointStatus, UsableService, is_service_name};
+use crate::serverless::endpoint::{Endpoint, EndpointStatus, UsableService};
 use crate::serverless::observed::{Observed, ReadyWhen, Spec, WriteOutcome};
 use crate::status::Message;
+use crate::text::is_service_name;
 
 use super::progress::describe;
 use super::{Condition, ConditionType, EndpointView, Progress, Reason, Summary, has_service};
