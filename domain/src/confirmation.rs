@@ -20,6 +20,14 @@ impl Run {
         Self { since, lasting: false }
     }
 
+    /// Returns the run that `before` becomes with a response that reports the same, to a request sent at `sent`; a new one if there is
+    /// none, or it has ended.
+    #[must_use]
+    pub fn continued(before: Option<Self>, sent: SinceBoot, times: &Times) -> Self {
+        let run = before.filter(|run| run.goes_on(sent, times));
+        run.map_or(Self::begin(sent), |run| run.until_disproved(sent, times))
+    }
+
     /// Returns `true` if a response to a request sent at `sent` can belong to it.
     #[must_use]
     pub fn goes_on(&self, sent: SinceBoot, times: &Times) -> bool {

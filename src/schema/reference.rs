@@ -4,16 +4,17 @@
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
+use domain::dedicated::service::Provider;
+use domain::reference::EndpointSource;
 use kube::KubeSchema;
 use kube::core::Rule;
 use serde::{Deserialize, Serialize};
 
 use super::rules::IS_OBJECT_NAME;
 
-/// The kinds that may be referenced for an endpoint of one provider: those of `domain::reference::EndpointSource`.
+/// The kinds that may be referenced for an endpoint of one provider: those of [`EndpointSource`].
 pub(crate) struct ReferencedKinds {
-    /// `apiVersion` and `kind` of each.
-    names: &'static str,
+    provider: Provider,
     /// What a reference must be.
     must: &'static str,
     /// The group of Upbound's cluster-scoped kind, and the kind.
@@ -22,21 +23,21 @@ pub(crate) struct ReferencedKinds {
 
 /// For AWS.
 pub(crate) const AWS_KINDS: ReferencedKinds = ReferencedKinds {
-    names: "['ec2.services.k8s.aws/v1alpha1 VPCEndpoint', 'ec2.aws.m.upbound.io/v1beta1 VPCEndpoint', 'v1 ConfigMap']",
+    provider: Provider::Aws,
     must: "must be a VPCEndpoint of `ec2.services.k8s.aws/v1alpha1` (ACK) or `ec2.aws.m.upbound.io/v1beta1` (Upbound), or a ConfigMap of `v1`",
     cluster_scoped: ("ec2.aws", "VPCEndpoint"),
 };
 
 /// For Azure.
 pub(crate) const AZURE_KINDS: ReferencedKinds = ReferencedKinds {
-    names: "['network.azure.com/v1api20220701 PrivateEndpoint', 'network.azure.com/v20250301 PrivateEndpoint', 'network.azure.m.upbound.io/v1beta1 PrivateEndpoint', 'v1 ConfigMap']",
+    provider: Provider::Azure,
     must: "must be a PrivateEndpoint of `network.azure.com/v1api20220701` or `network.azure.com/v20250301` (Azure Service Operator) or `network.azure.m.upbound.io/v1beta1` (Upbound), or a ConfigMap of `v1`",
     cluster_scoped: ("network.azure", "PrivateEndpoint"),
 };
 
 /// For Google Cloud.
 pub(crate) const GCP_KINDS: ReferencedKinds = ReferencedKinds {
-    names: "['compute.cnrm.cloud.google.com/v1beta1 ComputeForwardingRule', 'compute.gcp.m.upbound.io/v1beta1 ForwardingRule', 'v1 ConfigMap']",
+    provider: Provider::Gcp,
     must: "must be a ComputeForwardingRule of `compute.cnrm.cloud.google.com/v1beta1` (Config Connector), a ForwardingRule of `compute.gcp.m.upbound.io/v1beta1` (Upbound), or a ConfigMap of `v1`",
     cluster_scoped: ("compute.gcp", "ForwardingRule"),
 };
@@ -44,12 +45,18 @@ pub(crate) const GCP_KINDS: ReferencedKinds = ReferencedKinds {
 impl ReferencedKinds {
     /// Returns the rule that the reference in `field` of the same object names one of the kinds.
     pub(crate) fn rule(&self, field: &str) -> Rule {
-        let (Self { names, must, .. }, cluster_scoped) = (self, self.is_cluster_scoped(field));
+        let cluster_scoped = self.is_cluster_scoped(field);
+        let names = EndpointSource::ALL.into_iter().filter(|source| source.is_of(self.provider));
+        let names = names.map(|source| {
+            let (api_version, kind) = source.api_version_and_kind();
+            format!("'{api_version} {kind}'")
+        });
+        let names = names.collect::<Vec<_>>().join(", ");
         // The other rule has a better message for those.
         Rule::new(format!(
-            "!has(self.{field}) || {cluster_scoped} || self.{field}.apiVersion + ' ' + self.{field}.kind in {names}"
+            "!has(self.{field}) || {cluster_scoped} || self.{field}.apiVersion + ' ' + self.{field}.kind in [{names}]"
         ))
-        .message(*must)
+        .message(self.must)
         .field_path(format!(".{field}"))
     }
 

@@ -8,7 +8,7 @@ use super::claim::ClaimTarget;
 use super::decision::{ForgetReason, RetainReason, Step};
 use super::life::{Entry, Life, Provenance, Sort};
 use super::observed::{Listing, Observed, Shown};
-use super::region::Region;
+use super::region;
 use super::status::Report;
 
 fn normal(reason: EventReason, message: String) -> EventDraft {
@@ -95,11 +95,8 @@ pub fn of_step(step: &Step, o: &Observed) -> Vec<EventDraft> {
         )],
         Step::Forget(life, ForgetReason::Retained(reason)) => vec![retained(o.sort(), life, reason)],
         Step::Update(service, regions) => {
-            let regions: Vec<_> = regions.iter().map(Region::as_str).collect();
-            let message = format!(
-                "set supportedRemoteRegions of endpoint service {service} to [{}]",
-                regions.join(", ")
-            );
+            let regions = region::list(regions);
+            let message = format!("set supportedRemoteRegions of endpoint service {service} to {regions}");
             vec![normal(EventReason::ServiceUpdated, message)]
         }
         Step::Release => o

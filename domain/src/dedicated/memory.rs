@@ -145,9 +145,8 @@ impl Memory {
     pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot, times: &Times) {
         let before = self.doubt.take();
         self.doubt = decision.doubt.clone().map(|doubt| {
-            let run = before.filter(|(known, run)| *known == doubt && run.goes_on(seen, times));
-            let run = run.map_or(Run::begin(seen), |(_, run)| run.until_disproved(seen, times));
-            (doubt, run)
+            let before = before.filter(|(known, _)| *known == doubt).map(|(_, run)| run);
+            (doubt, Run::continued(before, seen, times))
         });
     }
 

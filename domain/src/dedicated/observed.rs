@@ -242,7 +242,34 @@ pub struct ConnectionStrings {
     pub srv_shard_optimized: Option<String>,
 }
 
+/// What Atlas shows of the private connection strings of a cluster behind the declared endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterStrings<'a> {
+    /// These, at least one.
+    Present(&'a [ConnectionStrings]),
+    /// None.
+    Absent,
+    /// There is no such cluster.
+    NoCluster,
+    /// The cluster could not be read.
+    Failed(&'a Fault),
+    /// The cluster was not read.
+    NotRead,
+}
+
 impl Shown {
+    /// Returns what is shown of the private connection strings of a cluster.
+    #[must_use]
+    pub fn strings_of(&self, cluster: &ClusterName) -> ClusterStrings<'_> {
+        match self.clusters.get(cluster) {
+            Some(Ok(Some(strings))) if strings.is_empty() => ClusterStrings::Absent,
+            Some(Ok(Some(strings))) => ClusterStrings::Present(strings),
+            Some(Ok(None)) => ClusterStrings::NoCluster,
+            Some(Err(fault)) => ClusterStrings::Failed(fault),
+            None => ClusterStrings::NotRead,
+        }
+    }
+
     /// Returns the service with this id.
     #[must_use]
     pub fn service(&self, id: &ServiceId) -> Option<&EndpointService> {

@@ -14,7 +14,7 @@ use super::cluster::ClusterName;
 use super::decide::is_usable;
 use super::endpoint::{ConnectionStatus, RegisteredEndpoint};
 use super::life::{Entry, Life};
-use super::observed::{ConnectionStrings, Listing, Observed, Shown, StringsByCluster};
+use super::observed::{ClusterStrings, ConnectionStrings, Listing, Observed, Shown, StringsByCluster};
 use super::service::{EndpointService, ServiceStatus, ServiceTarget};
 use super::status::{Fields, Report};
 
@@ -65,7 +65,7 @@ fn is_connected(endpoint: &RegisteredEndpoint) -> bool {
 
 /// Returns `true` if a cluster that exists has no strings yet.
 fn lacks_strings(o: &Observed, shown: &Shown, strings: &StringsByCluster) -> bool {
-    let exists = |cluster: &ClusterName| !matches!(shown.clusters.get(cluster), Some(Ok(None)));
+    let exists = |cluster: &ClusterName| shown.strings_of(cluster) != ClusterStrings::NoCluster;
     let has = |cluster: &ClusterName| strings.get(cluster).is_some_and(|found| !found.is_empty());
     o.spec.iter().flat_map(|spec| &spec.clusters).any(|cluster| exists(cluster) && !has(cluster))
 }
@@ -170,10 +170,7 @@ pub struct TakingOut(Option<Run>);
 impl TakingOut {
     /// Continues or begins the run of such listings, with the one sent at `seen`. Returns `true` if it confirms an earlier one.
     pub fn is_confirmed(&mut self, seen: SinceBoot, times: &Times) -> bool {
-        let run = self.0.filter(|run| run.goes_on(seen, times));
-        let run = run.map_or(Run::begin(seen), |run| run.until_disproved(seen, times));
-        self.0 = Some(run);
-        run.lasting
+        self.0.insert(Run::continued(self.0, seen, times)).lasting
     }
 
     /// Ends the run: a listing takes out nothing.

@@ -1,5 +1,6 @@
 //! Regions of a cloud provider, in the one spelling in which they are compared and sent.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,6 +23,13 @@ impl Region {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Returns the regions as users write a list of them: `[EU_WEST_1, US_EAST_1]`.
+#[must_use]
+pub(super) fn list(regions: &BTreeSet<Region>) -> String {
+    let all: Vec<_> = regions.iter().map(Region::as_str).collect();
+    format!("[{}]", all.join(", "))
 }
 
 impl FromStr for Region {

@@ -17,8 +17,10 @@ use super::decide::{declared_otherwise, is_usable, left_behind};
 use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step, Updating};
 use super::endpoint::{ConnectionStatus, RegisteredEndpoint};
 use super::life::{Entry, Life, Sort};
-use super::observed::{Listing, Observed, ServiceRef, Shown, Spec, StringsByCluster, Subject};
-use super::region::Region;
+use super::observed::{
+    ClusterStrings, Listing, Observed, ServiceRef, Shown, Spec, StringsByCluster, Subject,
+};
+use super::region::{self, Region};
 use super::service::{EndpointService, ServiceId, ServiceStatus, ServiceTarget};
 
 /// What to do about a word that this version does not know.
@@ -230,9 +232,12 @@ fn strings(o: &Observed, state: &EndpointState) -> StringsByCluster {
     if !state.endpoint.as_ref().is_none_or(is_available) {
         return StringsByCluster::new();
     }
-    let read = |name: &ClusterName| match shown.clusters.get(name) {
-        Some(Ok(strings)) => strings.clone().unwrap_or_default(),
-        Some(Err(_)) | None => o.object.strings_behind(&state.life).get(name).cloned().unwrap_or_default(),
+    let read = |name: &ClusterName| match shown.strings_of(name) {
+        ClusterStrings::Present(strings) => strings.to_vec(),
+        ClusterStrings::Absent | ClusterStrings::NoCluster => Vec::new(),
+        ClusterStrings::Failed(_) | ClusterStrings::NotRead => {
+            o.object.strings_behind(&state.life).get(name).cloned().unwrap_or_default()
+        }
     };
     let all = clusters.iter().map(|name| {
         // Another order in Atlas is no change.
@@ -443,10 +448,7 @@ fn regions(declared: &BTreeSet<Region>, service: &EndpointService) -> [String; 2
         ServiceTarget::Aws { supported_remote_regions, .. } => supported_remote_regions,
         ServiceTarget::Azure { .. } | ServiceTarget::Gcp { .. } => &none,
     };
-    [actual, declared].map(|regions| {
-        let all: Vec<_> = regions.iter().map(Region::as_str).collect();
-        format!("[{}]", all.join(", "))
-    })
+    [actual, declared].map(region::list)
 }
 
 /// Returns the rest of a sentence about remote regions that are declared otherwise than Atlas has them, and only observed.
@@ -601,49 +603,32 @@ fn endpoint_summary(o: &Observed, state: &EndpointState) -> Summary {
 
 /// The endpoint is connected: what is missing are at most the connection strings.
 fn available(o: &Observed, id: &str) -> Summary {
-    let (Ok(spec), Listing::Fetched(shown)) = (&o.spec, &o.listing) else {
-        return Summary::new(
-            true,
-            Reason::Available,
-            format!("endpoint {id} is connected"),
-            Progress::Settled,
-        );
+    let missing = match (&o.spec, &o.listing) {
+        (Ok(spec), Listing::Fetched(shown)) => {
+            let mut all = spec.clusters.iter().map(|cluster| (cluster, shown.strings_of(cluster)));
+            all.find(|(_, strings)| !matches!(strings, ClusterStrings::Present(_)))
+        }
+        _ => None,
     };
-    match missing_strings(spec, shown) {
-        None => {
+    match missing {
+        None | Some((_, ClusterStrings::Present(_))) => {
             Summary::new(true, Reason::Available, format!("endpoint {id} is connected"), Progress::Settled)
         }
-        Some(Missing::Yet(cluster)) => working(
+        Some((cluster, ClusterStrings::Absent | ClusterStrings::NotRead)) => working(
             Reason::AwaitingConnectionString,
             format!(
                 "endpoint {id} is connected, and cluster {cluster} has no private connection string for it yet"
             ),
         ),
-        Some(Missing::NoCluster(cluster)) => Summary::failing(
+        Some((cluster, ClusterStrings::NoCluster)) => Summary::failing(
             Reason::AwaitingConnectionString,
             format!(
                 "endpoint {id} is connected, and the project has no cluster {cluster}; create it, or correct spec.clusters"
             ),
             Progress::Working,
         ),
-        Some(Missing::Unread(fault)) => failed(o, fault),
+        Some((_, ClusterStrings::Failed(fault))) => failed(o, fault),
     }
-}
-
-/// Why the connection strings of a cluster are not there.
-enum Missing<'a> {
-    Yet(&'a ClusterName),
-    NoCluster(&'a ClusterName),
-    Unread(&'a Fault),
-}
-
-fn missing_strings<'a>(spec: &'a Spec, shown: &'a Shown) -> Option<Missing<'a>> {
-    spec.clusters.iter().find_map(|cluster| match shown.clusters.get(cluster) {
-        Some(Ok(Some(strings))) if !strings.is_empty() => None,
-        Some(Ok(Some(_))) | None => Some(Missing::Yet(cluster)),
-        Some(Ok(None)) => Some(Missing::NoCluster(cluster)),
-        Some(Err(fault)) => Some(Missing::Unread(fault)),
-    })
 }
 
 fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {

@@ -14,7 +14,9 @@ use super::super::decision::{
 };
 use super::super::endpoint::ConnectionStatus;
 use super::super::life::{Entry, Life, Provenance};
-use super::super::observed::{Adopt, AttemptOutcome, Deletion, Observed, ServiceRef, Shown, Spec, Subject};
+use super::super::observed::{
+    Adopt, AttemptOutcome, ClusterStrings, Deletion, Observed, ServiceRef, Shown, Spec, Subject,
+};
 use super::super::service::{EndpointService, ServiceId, ServiceStatus};
 use super::{
     act, confirmed, delete, doubted, is_as_claimed, is_being_removed, is_confirmed, is_endpoint, landed,
@@ -288,38 +290,27 @@ fn keep_endpoint(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decis
 
 /// Returns `true` while a cluster does not show its private connection strings.
 fn awaits_strings(spec: &Spec, shown: &Shown) -> bool {
-    let has_strings = |cluster| match shown.clusters.get(cluster) {
-        Some(Ok(Some(strings))) => !strings.is_empty(),
-        _ => false,
-    };
-    !spec.clusters.iter().all(has_strings)
+    let mut all = spec.clusters.iter().map(|cluster| shown.strings_of(cluster));
+    all.any(|strings| !matches!(strings, ClusterStrings::Present(_)))
 }
 
 /// Returns `true` while a cluster that exists does not show its private connection strings.
 fn awaits_cluster(spec: &Spec, shown: &Shown) -> bool {
-    spec.clusters.iter().any(|cluster| match shown.clusters.get(cluster) {
-        Some(Ok(Some(strings))) => strings.is_empty(),
-        Some(Ok(None)) => false,
-        Some(Err(_)) | None => true,
-    })
+    let mut all = spec.clusters.iter().map(|cluster| shown.strings_of(cluster));
+    all.any(|strings| !matches!(strings, ClusterStrings::Present(_) | ClusterStrings::NoCluster))
 }
 
-/// Returns `true` if Atlas shows that a cluster has no private connection strings. A fault says nothing about them.
+/// Returns `true` if a cluster has no private connection strings, as far as it was read. A fault says nothing about them.
 fn lacks_strings(spec: &Spec, shown: &Shown) -> bool {
-    spec.clusters.iter().any(|cluster| match shown.clusters.get(cluster) {
-        Some(Ok(strings)) => strings.as_ref().is_none_or(Vec::is_empty),
-        Some(Err(_)) => false,
-        None => true,
-    })
+    let mut all = spec.clusters.iter().map(|cluster| shown.strings_of(cluster));
+    all.any(|strings| !matches!(strings, ClusterStrings::Present(_) | ClusterStrings::Failed(_)))
 }
 
 /// Returns `true` if Atlas shows no strings, any more, of a cluster whose strings the status shows.
 fn withdraws_strings(o: &Observed, shown: &Shown, life: &Life) -> bool {
-    let is_shown = |name| match shown.clusters.get(name) {
-        Some(Ok(strings)) => strings.as_ref().is_some_and(|strings| !strings.is_empty()),
-        Some(Err(_)) | None => true,
-    };
-    !o.object.strings_behind(life).keys().all(is_shown)
+    let known = o.object.strings_behind(life);
+    let mut all = known.keys().map(|cluster| shown.strings_of(cluster));
+    all.any(|strings| matches!(strings, ClusterStrings::Absent | ClusterStrings::NoCluster))
 }
 
 /// Removes a former endpoint, or forgets it: a typing error must not delete what it hit.

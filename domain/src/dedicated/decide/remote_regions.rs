@@ -11,7 +11,7 @@ use crate::requeue::Requeue;
 use crate::status::{ConditionType, Reason};
 
 use super::super::decision::{Decision, State, Step, Updating};
-use super::super::observed::{Observed, Spec};
+use super::super::observed::{Observed, SentRegions, Spec};
 use super::super::region::Region;
 use super::super::service::{EndpointService, ServiceTarget};
 use super::{act, is_usable, may_write, refused, rest};
@@ -52,9 +52,13 @@ pub(super) fn decide(o: &Observed, spec: &Spec, service: &EndpointService) -> Op
 fn is_contested(o: &Observed, declared: &BTreeSet<Region>) -> bool {
     let ready = o.object.reported.get(ConditionType::Ready).filter(|_| o.object.reported.current);
     let is_reported = ready.is_some_and(|ready| ready.reason == Some(Reason::Contested));
-    let sent = o.memory.regions.as_ref().filter(|(sent, _)| sent.declared == *declared);
-    let changes = sent.map_or(0, |(sent, _)| sent.foreign_changes) + u8::from(were_in_force(o));
+    let changes = sent(o, declared).map_or(0, |(sent, _)| sent.foreign_changes) + u8::from(were_in_force(o));
     !o.is_requested && (is_reported || changes >= MAX_FOREIGN_CHANGES)
+}
+
+/// Returns what this process has sent of what is declared now, and the time since.
+fn sent<'a>(o: &'a Observed, declared: &BTreeSet<Region>) -> Option<&'a (SentRegions, Duration)> {
+    o.memory.regions.as_ref().filter(|(sent, _)| sent.declared == *declared)
 }
 
 /// Returns `true` if the status reports that what is declared was in force.
@@ -64,8 +68,7 @@ pub(in super::super) fn were_in_force(o: &Observed) -> bool {
 
 /// Returns `true` while a listing may not show yet what was set last. The longer Atlas does not show it, the more rarely it is set again.
 fn awaits_effect(o: &Observed, declared: &BTreeSet<Region>) -> bool {
-    let sent = o.memory.regions.as_ref().filter(|(sent, _)| sent.declared == *declared);
-    sent.filter(|_| !were_in_force(o)).is_some_and(|(sent, ago)| {
+    sent(o, declared).filter(|_| !were_in_force(o)).is_some_and(|(sent, ago)| {
         let exponent = u32::from(sent.sent.saturating_sub(1));
         *ago < wait(o.times.visibility, exponent)
     })

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::reconcile::output::{OutputOutcome, OutputStep, OutputWrite};
+use crate::reconcile::output::{Content, OutputOutcome, OutputStep, OutputWrite};
 use crate::reconcile::{ApiFailure, Effect, End, Note, OutputMap, StatusWrite};
 use crate::schedule::{PollIntervals, ReconcileOutcome};
 use crate::status::{ConditionType, Message, Reason, set_synced_false};
@@ -62,8 +62,9 @@ impl<R: DedicatedResource> Reconcile<R> {
     ) -> Effect<Dedicated<R>> {
         let names = self.object().output();
         // One that has no content, and never had one, is not looked for.
-        let content = output::content(&plan.observed, &plan.report);
-        let is_known = content.is_some_and(|content| !content.is_empty() || names.recorded.is_some());
+        let has_content = |content: Content| !content.is_empty() || names.recorded.is_some();
+        let is_known =
+            !names.is_empty() && output::content(&plan.observed, &plan.report).is_some_and(has_content);
         let targets = names.targets(self.object().is_deleting(), is_known);
         let (output, first) = OutputWrite::begin(targets);
         self.follow_output(Box::new(Publishing { plan, is_first, output }), first, around)
