@@ -147,7 +147,7 @@ pub struct DedicatedVariants {
     pub patch_early: RequestPolicy,
     /// The HTTP status of the errors about remote regions.
     pub remote_region_status: u16,
-    /// POST of an endpoint that is `REJECTED` or `FAILED`. Accepted: it begins anew.
+    /// POST of an endpoint that is `REJECTED` or `FAILED`. Accepted: it begins again.
     pub post_rejected: RequestPolicy,
     /// DELETE of a service that is `DELETING`.
     pub delete_service_again: RequestPolicy,

@@ -150,7 +150,7 @@ impl<'a> PlacedEndpoint<'a> {
         }
     }
 
-    /// Makes in the cloud what the endpoint stands for, whoever registers it.
+    /// Makes in the cloud what the endpoint stands for. Clients or others register it.
     fn make(&self, atlas: &Simulator, targets: &[String]) {
         for (number, target) in targets.iter().enumerate() {
             match self.place.provider {
