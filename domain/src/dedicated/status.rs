@@ -605,8 +605,10 @@ fn endpoint_summary(o: &Observed, state: &EndpointState) -> Summary {
 fn available(o: &Observed, id: &str) -> Summary {
     let missing = match (&o.spec, &o.listing) {
         (Ok(spec), Listing::Fetched(shown)) => {
-            let mut all = spec.clusters.iter().map(|cluster| (cluster, shown.strings_of(cluster)));
-            all.find(|(_, strings)| !matches!(strings, ClusterStrings::Present(_)))
+            let all = spec.clusters.iter().map(|cluster| (cluster, shown.strings_of(cluster)));
+            let missing = all.filter(|(_, strings)| !matches!(strings, ClusterStrings::Present(_)));
+            // A fault says nothing about the strings, so another cluster that lacks them is named first.
+            missing.min_by_key(|(_, strings)| matches!(strings, ClusterStrings::Failed(_)))
         }
         _ => None,
     };
@@ -692,14 +694,18 @@ fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
 fn details(o: &Observed, state: &State, summary: &Summary) -> Vec<Condition> {
     let condition = |kind, status, reason, message: Message| Condition { kind, status, reason, message };
     let of_ready = |kind| condition(kind, false, summary.reason, summary.message.clone());
-    // What was not looked at stays as it was.
+    // What was not looked at stays as it was, unless something else is declared since.
     let as_reported = |kind| {
-        let known = o.object.reported.get(kind).and_then(|known| {
+        let known = o.object.reported.get(kind);
+        let known = known.filter(|known| !known.status || summary.ready || is_recorded(o, kind));
+        let known = known.and_then(|known| {
             Some(condition(kind, known.status, known.reason?, known.message.as_str().into()))
         });
         known.unwrap_or_else(|| of_ready(kind))
     };
     let is_unseen = matches!(state, State::Doubted | State::ListingFailed(_) | State::Suspended);
+    // Nothing is listed while the object that declares the service is missing: the endpoint may serve on.
+    let is_unlisted = is_unseen || !matches!(o.listing, Listing::Fetched(_));
     if o.sort() == Sort::Service {
         let kind = ConditionType::ServiceAvailable;
         return vec![match state {
@@ -743,8 +749,7 @@ fn details(o: &Observed, state: &State, summary: &Summary) -> Vec<Condition> {
             }
         }
         State::Endpoint(_) => as_reported(kind),
-        // Nothing is listed while the object that declares the service is missing: the endpoint may serve on.
-        _ if is_unseen || !matches!(o.listing, Listing::Fetched(_)) => as_reported(kind),
+        _ if is_unlisted => as_reported(kind),
         _ => of_ready(kind),
     };
     let mut all = vec![service, connected];
@@ -763,11 +768,26 @@ fn details(o: &Observed, state: &State, summary: &Summary) -> Vec<Condition> {
                     "each cluster has its private connection strings".into(),
                 )
             }
-            _ if is_unseen => as_reported(kind),
+            (State::Endpoint(EndpointState { endpoint: None, .. }), _) => as_reported(kind),
+            _ if is_unlisted => as_reported(kind),
             _ => of_ready(kind),
         });
     }
     all
+}
+
+/// Returns `true` if the status records, of what is declared now, what a condition of this type says of an endpoint.
+fn is_recorded(o: &Observed, kind: ConditionType) -> bool {
+    let recorded = o.object.entries.first().and_then(|entry| entry.life.endpoint.as_ref());
+    let is_same = o.subject.endpoint_id().is_none_or(|declared| recorded == Some(&declared));
+    let has_strings = |cluster: &ClusterName| o.object.strings.contains_key(cluster);
+    match kind {
+        ConditionType::EndpointConnected => is_same,
+        ConditionType::ConnectionStringsReady => {
+            is_same && o.spec.as_ref().is_ok_and(|spec| spec.clusters.iter().all(has_strings))
+        }
+        _ => true,
+    }
 }
 
 /// Returns the service that the object declares or refers to, if the listing shows it.

@@ -24,4 +24,5 @@ mod remote_regions;
 mod tables;
 mod unwatched;
 mod walks;
+mod withdrawals;
 mod world;
