@@ -162,6 +162,20 @@ fn strings_that_vanish_once_stay_while_those_of_another_cluster_are_awaited() {
 }
 
 #[test]
+fn strings_that_stay_away_are_withdrawn_while_those_of_another_cluster_are_awaited() {
+    let (mut world, endpoint) = endpoint_alone();
+    world.atlas.without_strings.insert(cluster("other"));
+    world.api.edit(&endpoint, |object| object.spec.rules.clusters.push(cluster("other")));
+    world.rounds(A, &[&endpoint], 3, 11);
+    assert!(held(&world, &endpoint, "strings").unwrap().contains_key("srv_orders"));
+    world.atlas.deleted_clusters.insert(cluster("orders"));
+    // The interval, and what it takes to confirm it.
+    world.live(A, 13, 60);
+    assert!(world.object(&endpoint).status.strings.is_empty());
+    assert!(!held(&world, &endpoint, "strings").unwrap().contains_key("srv_orders"));
+}
+
+#[test]
 fn a_cluster_that_is_deleted_leaves_the_output_and_the_status_says_so() {
     let (mut world, endpoint) = endpoint_alone();
     world.atlas.deleted_clusters.insert(cluster("orders"));

@@ -179,10 +179,17 @@ impl<R: DedicatedResource> ReconcileState<R> {
         let Listed { sent, result, was_requested, endpoints, mut clusters } = listed;
         self.tracked.listed(sent, was_requested, &mut kept.schedule);
         if let Some((life, _, wanted)) = self.clusters(&endpoints) {
-            if wanted.iter().all(|name| clusters.contains_key(name)) {
+            let object = self.object().object();
+            let known = object.strings_behind(life);
+            let lacks_strings = |name| match clusters.get(name) {
+                Some(Ok(read)) => read.as_ref().is_none_or(Vec::is_empty),
+                Some(Err(_)) | None => false,
+            };
+            // What the status shows and one response lacks is read again, so that another one can confirm it.
+            if wanted.iter().all(|name| clusters.contains_key(name)) && !known.keys().any(lacks_strings) {
                 kept.strings_read = Some(sent);
             }
-            for (name, strings) in self.object().object().strings_behind(life).iter() {
+            for (name, strings) in known.iter() {
                 if wanted.contains(name) {
                     clusters.entry(name.clone()).or_insert_with(|| Ok(Some(strings.clone())));
                 }
