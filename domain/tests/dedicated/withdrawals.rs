@@ -5,6 +5,7 @@ use domain::dedicated::decide::decide;
 use domain::dedicated::endpoint::ConnectionStatus;
 use domain::dedicated::life::Provenance;
 use domain::dedicated::observed::{ConnectionStrings, Listing, Observed, ServiceRef, Shown, Subject};
+use domain::dedicated::service::ServiceStatus;
 use domain::dedicated::status::{Fields, report};
 use domain::fault::{Fault, FaultKind};
 use domain::status::{Condition, ConditionType, Reason, Reported, ReportedCondition};
@@ -118,5 +119,36 @@ fn a_cluster_that_cannot_be_read_does_not_hide_that_another_has_no_strings() {
         shown(&mut o).clusters.insert("b".parse().unwrap(), Ok(None));
         confirm(&mut o);
         assert_eq!(condition(&o, ConditionType::Ready), (false, Reason::AwaitingConnectionString));
+    }
+}
+
+#[test]
+fn what_is_being_removed_is_reported_once_two_listings_say_so() {
+    let mut of_service = service();
+    record(&mut of_service, crate::fixtures::of_service(1), Provenance::Created);
+    show_service(&mut of_service, ServiceStatus::Available);
+    publish(&mut of_service);
+    show_service(&mut of_service, ServiceStatus::Deleting);
+    let mut of_endpoint = connected(&["orders"]);
+    show(&mut of_endpoint, &[(1, ConnectionStatus::Deleting)]);
+    for mut o in [of_service, of_endpoint] {
+        assert!(report(&o, &decide(&o)).unchanged);
+        confirm(&mut o);
+        assert_eq!(condition(&o, ConditionType::Ready), (false, Reason::BeingRemoved));
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_not_ready_loses_its_strings_only_by_two_listings() {
+    let mut o = connected(&["orders"]);
+    o.spec.as_mut().unwrap().clusters.push("other".parse().unwrap());
+    o.object.reported.conditions[0].status = false;
+    for status in [ConnectionStatus::Pending, ConnectionStatus::Rejected, ConnectionStatus::Deleting] {
+        show(&mut o, &[(1, status.clone())]);
+        o.memory.doubt = None;
+        assert!(report(&o, &decide(&o)).unchanged, "{status}");
+        confirm(&mut o);
+        let Fields::Endpoint(_, strings) = report(&o, &decide(&o)).fields else { panic!("it is shown") };
+        assert!(strings.is_empty(), "{status}");
     }
 }

@@ -12,7 +12,7 @@ use super::super::claim::ClaimTarget;
 use super::super::decision::{
     Blocked, Creating, Decision, Deleting, Doubt, EndpointState, ForgetReason, RetainReason, State, Step,
 };
-use super::super::endpoint::ConnectionStatus;
+use super::super::endpoint::{ConnectionStatus, RegisteredEndpoint};
 use super::super::life::{Entry, Life, Provenance};
 use super::super::observed::{
     Adopt, AttemptOutcome, ClusterStrings, Deletion, Observed, ServiceRef, Shown, Spec, Subject,
@@ -183,11 +183,10 @@ fn present(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decision {
             return confirmed(doubt, rest(State::Lost(Some(wait)), Requeue::After(wait)));
         }
     }
-    if is_being_removed(shown, life) {
-        return rest(State::BeingRemoved, Requeue::Poll);
-    }
-    let Some(_) = o.entry(life) else { return adopt(o, spec, life) };
+    let is_removed = is_being_removed(shown, life);
     let decision = match (shown.service(&life.service), &life.endpoint) {
+        _ if is_removed => rest(State::BeingRemoved, Requeue::Poll),
+        _ if o.entry(life).is_none() => return adopt(o, spec, life),
         (Some(service), None) => {
             remote_regions::decide(o, spec, service).unwrap_or_else(|| keep_service(service))
         }
@@ -196,7 +195,7 @@ fn present(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decision {
     let was_ready = o.object.reported.current_ready().is_some() || withdraws_strings(o, shown, life);
     let is_ready = match &decision.state {
         State::Service(service) => is_usable(service),
-        State::Updating(..) => false,
+        State::Updating(..) | State::BeingRemoved => false,
         State::Endpoint(state) => match (&state.endpoint, &state.unread) {
             (Some(endpoint), _) => {
                 endpoint.status == ConnectionStatus::Available && !lacks_strings(spec, shown)
@@ -306,11 +305,13 @@ fn lacks_strings(spec: &Spec, shown: &Shown) -> bool {
     all.any(|strings| !matches!(strings, ClusterStrings::Present(_) | ClusterStrings::Failed(_)))
 }
 
-/// Returns `true` if Atlas shows no strings, any more, of a cluster whose strings the status shows.
+/// Returns `true` if Atlas shows no strings, any more, of a cluster whose strings the status shows, or that the endpoint is not connected.
 fn withdraws_strings(o: &Observed, shown: &Shown, life: &Life) -> bool {
     let known = o.object.strings_behind(life);
+    let is_connected = |endpoint: &RegisteredEndpoint| endpoint.status == ConnectionStatus::Available;
+    let is_lost = matches!(shown.endpoints.get(life), Some(Ok(Some(endpoint))) if !is_connected(endpoint));
     let mut all = known.keys().map(|cluster| shown.strings_of(cluster));
-    all.any(|strings| matches!(strings, ClusterStrings::Absent | ClusterStrings::NoCluster))
+    all.any(|strings| is_lost || matches!(strings, ClusterStrings::Absent | ClusterStrings::NoCluster))
 }
 
 /// Removes a former endpoint, or forgets it: a typing error must not delete what it hit.
