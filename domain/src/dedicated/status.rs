@@ -201,7 +201,8 @@ fn fields(o: &Observed, state: &State) -> Fields {
             Blocked::Stale(_)
             | Blocked::ServiceNotReady(_)
             | Blocked::TooMany
-            | Blocked::AwaitingVpcEndpoint(_),
+            | Blocked::AwaitingVpcEndpoint(_)
+            | Blocked::ReferenceNotFound(_),
         ) => kept_while_served(o),
         State::Blocked(Blocked::ServiceNotFound(_)) if matches!(o.listing, Listing::Fetched(_)) => {
             kept_while_served(o)

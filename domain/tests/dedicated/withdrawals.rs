@@ -8,6 +8,7 @@ use domain::dedicated::observed::{ConnectionStrings, Listing, Observed, ServiceR
 use domain::dedicated::service::ServiceStatus;
 use domain::dedicated::status::{Fields, report};
 use domain::fault::{Fault, FaultKind};
+use domain::reference::DeclaredEndpoint;
 use domain::status::{Condition, ConditionType, Reason, Reported, ReportedCondition};
 
 use crate::fixtures::*;
@@ -150,5 +151,30 @@ fn an_endpoint_that_is_not_ready_loses_its_strings_only_by_two_listings() {
         confirm(&mut o);
         let Fields::Endpoint(_, strings) = report(&o, &decide(&o)).fields else { panic!("it is shown") };
         assert!(strings.is_empty(), "{status}");
+    }
+}
+
+#[test]
+fn an_endpoint_whose_reference_leads_nowhere_is_lost_by_two_listings() {
+    let why = || "there is none".to_owned();
+    for (declared, reason) in [
+        (DeclaredEndpoint::Awaited(why()), Reason::AwaitingVpcEndpoint),
+        (DeclaredEndpoint::NotFound(why()), Reason::ReferenceNotFound),
+    ] {
+        let mut o = connected(&["orders"]);
+        let Subject::Endpoint { endpoint, .. } = &mut o.subject else { panic!("it is an endpoint") };
+        *endpoint = declared;
+        assert_eq!(condition(&o, ConditionType::Ready), (false, reason));
+        assert_eq!(report(&o, &decide(&o)).fields, Fields::Kept, "it serves on");
+        for lacks_service in [false, true] {
+            show(&mut o, &[]);
+            if lacks_service {
+                shown(&mut o).services.clear();
+            }
+            o.memory.doubt = None;
+            assert!(report(&o, &decide(&o)).unchanged, "{reason:?}");
+            confirm(&mut o);
+            assert_eq!(report(&o, &decide(&o)).fields, Fields::Withdrawn, "{reason:?}");
+        }
     }
 }

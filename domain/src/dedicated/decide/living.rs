@@ -349,9 +349,10 @@ fn is_aimed_at(o: &Observed, life: &Life) -> bool {
 
 /// Atlas does not have what the object declares.
 fn absent(o: &Observed, spec: &Spec, shown: &Shown, life: Result<Option<Life>, Blocked>) -> Decision {
-    // The life that is recorded for what is declared.
+    // The life that is recorded for what is declared; while that is not known, the one that the status shows.
     let declared = o.subject.endpoint_id();
-    let entry = o.object.entries.iter().find(|entry| !is_endpoint(o) || entry.life.endpoint == declared);
+    let is_declared = |entry: &&Entry| declared.is_none() || entry.life.endpoint == declared;
+    let entry = o.object.entries.iter().find(is_declared);
     let is_stale = matches!(life, Err(Blocked::Stale(_)));
     if let Some(entry) = entry.filter(|entry| !shown.is_listed(&entry.life)) {
         if o.memory.last_write == WriteOutcome::Done {
