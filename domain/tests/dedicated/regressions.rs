@@ -13,7 +13,7 @@ use domain::dedicated::names::{Names, Rivalry};
 use domain::dedicated::observed::{
     AttemptOutcome, ConnectionStrings, Deletion, Listing, Observed, ServiceRef, Shown, Subject,
 };
-use domain::dedicated::service::ServiceStatus;
+use domain::dedicated::service::{Provider, ServiceStatus};
 use domain::dedicated::status::report;
 use domain::status::{ConditionType, Reason, ReportedCondition};
 use domain::times::Times;
@@ -484,4 +484,17 @@ fn a_replacement_that_the_regions_forbid_is_refused_before_anything_is_removed()
     world.rounds(A, &[&endpoint], 8, 10);
     assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
     assert!(!world.atlas.has(&world.endpoint_life(1)));
+}
+
+#[test]
+fn an_object_whose_spec_does_not_fit_its_service_any_more_deletes_what_it_created() {
+    let (mut world, endpoint) = registered();
+    world.api.edit(&endpoint, |object| object.spec.rules.provider = Some(Provider::Azure));
+    world.rounds(A, &[&endpoint], 2, 10);
+    assert_eq!(world.object(&endpoint).ready(), Some((false, Reason::InvalidSpec)));
+    assert!(world.atlas.has(&world.endpoint_life(1)), "a living object keeps it");
+    world.api.delete(&endpoint);
+    world.rounds(A, &[&endpoint], 6, 10);
+    assert!(world.api.objects.is_empty());
+    world.assert_no_endpoint();
 }

@@ -151,9 +151,12 @@ impl<R: DedicatedResource> ReconcileState<R> {
         let versions = others.version.zip(self.object().version().number);
         others.is_current &= versions.is_none_or(|(watched, read)| watched == read);
         let memory = kept.memory.snapshot(&object, seen, (at, now), self.last_write.clone());
+        let is_deleting = object.is_deleting;
+        // What does not fit is not sent, but what was sent before is deleted.
+        let fits = |spec: &Spec| if is_deleting { Ok(()) } else { fit::check(&self.subject, spec) };
         Observed {
             object,
-            spec: self.object().spec().and_then(|spec| fit::check(&self.subject, &spec).map(|()| spec)),
+            spec: self.object().spec().and_then(|spec| fits(&spec).map(|()| spec)),
             subject: self.subject.clone(),
             credentials: self.credentials.clone(),
             listing: self.listing.clone(),
