@@ -77,6 +77,8 @@ pub enum RetainReason {
     Declared,
     /// The object did not create it, and `deletionPolicy` is unset.
     NotOurs(Entry),
+    /// The object declares another endpoint now, and had adopted this one: a typing error must not delete what it hit.
+    FormerlyAdopted,
     /// Another object names it.
     Heir(String),
     /// The spec is invalid, for this reason, so that nobody knows what may be deleted.

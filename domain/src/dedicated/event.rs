@@ -154,6 +154,9 @@ fn retained(sort: Sort, life: &Life, why: &RetainReason) -> EventDraft {
             "because its provenance is {} and spec.deletionPolicy is not 'Delete'",
             entry.provenance.as_str()
         ),
+        RetainReason::FormerlyAdopted => {
+            "because this object did not register it, and only declared it before, whatever spec.deletionPolicy is".to_owned()
+        }
         RetainReason::Heir(heir) => format!("because {heir} declares it"),
         RetainReason::Invalid(why) => {
             format!("because the spec is invalid ({why}); delete it in Atlas, if nothing uses it")

@@ -498,3 +498,19 @@ fn an_object_whose_spec_does_not_fit_its_service_any_more_deletes_what_it_create
     assert!(world.api.objects.is_empty());
     world.assert_no_endpoint();
 }
+
+#[test]
+fn a_former_endpoint_that_was_adopted_stays_and_no_policy_is_named_as_the_reason() {
+    for deletion in [None, Some(Deletion::Delete), Some(Deletion::Retain)] {
+        let mut o = endpoint();
+        record(&mut o, of_endpoint(1), Provenance::Created);
+        record(&mut o, of_endpoint(2), Provenance::Adopted);
+        o.spec.as_mut().unwrap().deletion = deletion;
+        show(&mut o, &[(1, ConnectionStatus::Available), (2, ConnectionStatus::Available)]);
+        let events = events_of(&o, &decide(&o).step);
+        assert!(
+            matches!(&events[..], [one] if one.contains("vpce-2") && one.contains("did not register it"))
+        );
+        assert!(!events[0].contains("is not 'Delete'"), "{events:?}");
+    }
+}

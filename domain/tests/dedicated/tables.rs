@@ -205,7 +205,7 @@ fn a_living_object_takes_the_step_of_its_row() {
         ready(
             "a former endpoint was adopted",
             with(replaced(ConnectionStatus::Available), |o| o.object.entries[1].provenance = Adopted),
-            retained(R::NotOurs(entry(of_endpoint(1), Adopted))),
+            retained(R::FormerlyAdopted),
         ),
         ready(
             "a former endpoint has an heir",

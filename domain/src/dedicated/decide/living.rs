@@ -325,7 +325,7 @@ fn leave(
 ) -> Decision {
     let reason = match (former.provenance, o.rivalry(&former.life).heir) {
         (_, Some(heir)) => Some(RetainReason::Heir(heir)),
-        (Provenance::Adopted, None) => Some(RetainReason::NotOurs(former.clone())),
+        (Provenance::Adopted, None) => Some(RetainReason::FormerlyAdopted),
         (Provenance::Created | Provenance::Unproven, None) => {
             (spec.deletion == Some(Deletion::Retain)).then_some(RetainReason::Declared)
         }
