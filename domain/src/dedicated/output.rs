@@ -148,9 +148,9 @@ fn leads_to(text: &str, scheme: &str) -> bool {
 }
 
 /// Returns `true` if `content` lacks something that the ConfigMap holds of what one of these entries records. What it holds of anything
-/// else is over, as the record shows.
+/// else is over, as the record shows, and so are the strings of clusters that are not wanted any more.
 #[must_use]
-pub fn takes_out(found: &Content, content: &Content, entries: &[Entry]) -> bool {
+pub fn takes_out(found: &Content, content: &Content, entries: &[Entry], wanted: &[ClusterName]) -> bool {
     let id = |key: &str| found.get(key).map(String::as_str);
     let is_found = |Entry { life, .. }: &Entry| {
         let is_endpoint = match (&life.endpoint, id(ENDPOINT)) {
@@ -160,7 +160,11 @@ pub fn takes_out(found: &Content, content: &Content, entries: &[Entry]) -> bool 
         };
         id(SERVICE) == Some(life.service.as_str()) && is_endpoint
     };
-    entries.iter().any(is_found) && found.keys().any(|key| !content.contains_key(key))
+    let is_wanted = |key: &str| {
+        key.split_once('_').is_none_or(|(_, name)| wanted.iter().any(|cluster| variable(cluster) == name))
+    };
+    let is_taken = |key: &String| !content.contains_key(key) && is_wanted(key);
+    entries.iter().any(is_found) && found.keys().any(is_taken)
 }
 
 /// The listings that take something out of the ConfigMap: one that may be wrong for a moment takes out nothing.

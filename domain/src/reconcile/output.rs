@@ -107,6 +107,8 @@ pub enum OutputOutcome {
     Complete,
     /// It is to be written again at the latest after this delay.
     Incomplete(Duration),
+    /// It is left as it is for this delay: it may hold what it should hold no more.
+    Left(Duration),
     /// It is not the object's own, as this message says.
     Taken(Message),
     /// It could not be written, for this reason: it may hold what it held.
@@ -213,7 +215,7 @@ impl OutputWrite {
 
     /// Leaves the ConfigMap as it is, until it is written again after this delay.
     pub fn leave(&mut self, retry: Duration) -> OutputStep {
-        self.outcome = OutputOutcome::Incomplete(retry);
+        self.outcome = OutputOutcome::Left(retry);
         OutputStep::Done
     }
 
@@ -249,7 +251,7 @@ impl OutputWrite {
     pub fn problem(&self) -> Option<&Message> {
         match &self.outcome {
             OutputOutcome::Taken(problem) | OutputOutcome::Failed(problem) => Some(problem),
-            OutputOutcome::Complete | OutputOutcome::Incomplete(_) => None,
+            OutputOutcome::Complete | OutputOutcome::Incomplete(_) | OutputOutcome::Left(_) => None,
         }
     }
 
@@ -258,7 +260,7 @@ impl OutputWrite {
     pub fn latest(&self) -> Option<Duration> {
         match &self.outcome {
             OutputOutcome::Complete => None,
-            OutputOutcome::Incomplete(delay) => Some(*delay),
+            OutputOutcome::Incomplete(delay) | OutputOutcome::Left(delay) => Some(*delay),
             OutputOutcome::Taken(_) | OutputOutcome::Failed(_) => Some(RETRY),
         }
     }
@@ -266,6 +268,6 @@ impl OutputWrite {
     /// Returns `true` if a ConfigMap of the object may still hold what it should hold no more.
     #[must_use]
     pub fn may_be_outdated(&self) -> bool {
-        matches!(self.outcome, OutputOutcome::Failed(_))
+        matches!(self.outcome, OutputOutcome::Failed(_) | OutputOutcome::Left(_))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::dedicated::cluster::ClusterName;
 use domain::dedicated::decide::decide;
 use domain::dedicated::endpoint::ConnectionStatus;
-use domain::dedicated::life::Provenance;
+use domain::dedicated::life::{Entry, Provenance};
 use domain::dedicated::observed::{ConnectionStrings, Listing, Observed, Shown};
 use domain::dedicated::output::{content, takes_out};
 use domain::dedicated::service::{ServiceStatus, ServiceTarget};
@@ -259,10 +259,15 @@ fn only_what_is_recorded_has_to_be_taken_out_twice() {
     let one = entries([("serviceId", ID), ("endpointId", "vpce-1"), ("srv_orders", "a")]);
     let less = entries([("serviceId", ID), ("endpointId", "vpce-1")]);
     let [first, second] = [1, 2].map(|number| entry(of_endpoint(number), Provenance::Created));
+    let takes_out = |found: &Content, content: &Content, entries: &[Entry]| {
+        takes_out(found, content, entries, &[cluster("orders")])
+    };
     assert!(takes_out(&one, &less, &[second.clone(), first.clone()]));
     assert!(!takes_out(&less, &one, std::slice::from_ref(&first)));
     assert!(!takes_out(&one, &less, &[second]), "what is not recorded is over");
     assert!(!takes_out(&one, &less, &[]));
     let of_service = [entry(of_service(1), Provenance::Created)];
     assert!(!takes_out(&one, &Content::new(), &of_service), "an endpoint is no service");
+    let of_another = domain::dedicated::output::takes_out(&one, &less, &[first], &[cluster("order")]);
+    assert!(!of_another, "nor what nobody wants any more");
 }

@@ -282,6 +282,36 @@ fn a_former_endpoint_is_not_removed_while_the_output_still_names_it() {
 }
 
 #[test]
+fn a_former_endpoint_is_not_removed_before_what_takes_its_place_is_confirmed() {
+    let (mut world, endpoint) = endpoint_alone();
+    // A cluster that has strings behind the former endpoint is gone when the next one is connected.
+    world.api.edit(&endpoint, |object| object.spec.rules.clusters.push(cluster("other")));
+    world.come_to_rest(A);
+    world.atlas.deleted_clusters.insert(cluster("other"));
+    world.declare(&endpoint, 2);
+    for _ in 0..60 {
+        world.live(A, 1, 1);
+        let is_held = endpoint_id(&world, &endpoint) == Some("vpce-1");
+        assert!(
+            !is_held || world.atlas.has(&world.endpoint_life(1)),
+            "it is removed while the output holds it"
+        );
+    }
+    assert_eq!(world.atlas.endpoint_ids(), ["vpce-2"]);
+    assert_eq!(endpoint_id(&world, &endpoint), Some("vpce-2"));
+}
+
+#[test]
+fn another_cluster_is_in_the_output_when_the_object_is_ready() {
+    let (mut world, endpoint) = endpoint_alone();
+    world.api.edit(&endpoint, |object| object.spec.rules.clusters = vec![cluster("other")]);
+    world.reconcile(A, &endpoint);
+    assert_eq!(world.object(&endpoint).ready(), AVAILABLE);
+    let content = held(&world, &endpoint, "strings").unwrap();
+    assert!(content.contains_key("srv_other") && !content.contains_key("srv_orders"), "{content:?}");
+}
+
+#[test]
 fn a_foreign_config_map_holds_up_no_replacement() {
     let (mut world, endpoint) = endpoint_alone();
     world.api.create_foreign_map("taken");

@@ -122,7 +122,9 @@ impl<R: DedicatedResource> Reconcile<R> {
         let content = prepared.cloned();
         let content = content.or_else(|| output::content(&plan.observed, &plan.report)).unwrap_or_default();
         let entries = &plan.report.entries;
-        let takes_out = output.found().is_some_and(|found| output::takes_out(found, &content, entries));
+        let wanted = plan.observed.spec.as_ref().map_or(&[][..], |spec| &spec.clusters);
+        let takes_out = |found| output::takes_out(found, &content, entries, wanted);
+        let takes_out = output.found().is_some_and(takes_out);
         if !takes_out {
             around.kept.taking_out.end();
         } else if !plan.is_confirmed()
