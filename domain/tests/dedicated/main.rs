@@ -11,6 +11,7 @@ mod budgets;
 mod fixtures;
 mod holes;
 mod liveness;
+mod model_findings;
 mod objects;
 mod output_content;
 mod outputs;

@@ -184,9 +184,16 @@ fn present(o: &Observed, spec: &Spec, shown: &Shown, life: &Life) -> Decision {
         }
     }
     let is_removed = is_being_removed(shown, life);
+    if o.entry(life).is_none() && !is_removed {
+        let decision = adopt(o, spec, life);
+        // While the former one stays recorded, its loss stays confirmed.
+        return match former {
+            Some(former) => confirmed(Doubt::Absent(former.life.clone()), decision),
+            None => decision,
+        };
+    }
     let decision = match (shown.service(&life.service), &life.endpoint) {
         _ if is_removed => rest(State::BeingRemoved, Requeue::Poll),
-        _ if o.entry(life).is_none() => return adopt(o, spec, life),
         (Some(service), None) => {
             remote_regions::decide(o, spec, service).unwrap_or_else(|| keep_service(service))
         }

@@ -127,13 +127,23 @@ fn provenance(o: &Observed, life: &Life) -> Provenance {
 /// the object still claims is looked for always, and what was claimed before, as long as a listing may omit what has landed last.
 fn unanswered(o: &Observed) -> impl Iterator<Item = &Attempt> {
     o.memory.attempts.iter().filter(|attempt| {
-        let may_have_landed = matches!(attempt.outcome, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
         let is_claimed = o.object.claim.nonce() == Some(&attempt.nonce);
+        let may_have_landed = match &attempt.outcome {
+            AttemptOutcome::Unknown | AttemptOutcome::Created(_) => true,
+            AttemptOutcome::NotSent => false,
+            AttemptOutcome::Settled => is_claimed && leaves(o, attempt),
+        };
         let is_recent = attempt.age < o.times.uncertainty + o.times.visibility;
         may_have_landed
             && (is_claimed || attempt.is_own && is_recent)
             && o.object.settled.as_ref() != Some(&attempt.nonce)
     })
+}
+
+/// Returns `true` if a settled attempt is a DELETE that was refused, or never sent: what it aimed at is there, although the status may have
+/// lost it since.
+pub(super) fn leaves(o: &Observed, attempt: &Attempt) -> bool {
+    matches!(&attempt.target, Some(ClaimTarget::Delete(life)) if answered(o, life).is_none())
 }
 
 /// Returns what an unanswered claim aimed at, if the listing shows it and the status does not record it.
@@ -254,7 +264,19 @@ fn delete(o: &Observed, shown: &Shown, life: &Life, state: impl Fn(Deleting) -> 
         // It is too late to send what was claimed.
         return rest(state(Deleting::InProgress), Requeue::Poll);
     }
+    if is_settled_elsewhere(o, &target) {
+        return rest(state(Deleting::InProgress), Requeue::Poll);
+    }
     act(Step::Claim(target), state(Deleting::InProgress))
+}
+
+/// Returns `true` if another process has just settled the claimed DELETE: it knows the outcome, which this one does not, and looks for
+/// what has become of the life. Another claim would make it forget that, and two processes could go on so for ever.
+fn is_settled_elsewhere(o: &Observed, target: &ClaimTarget) -> bool {
+    let is_same = o.claimed().is_some_and(|attempt| {
+        attempt.outcome == AttemptOutcome::Unknown && attempt.target.as_ref() == Some(target)
+    });
+    is_same && o.object.settled.as_ref() == o.object.claim.nonce() && o.memory.recorded < o.times.confirm_gap
 }
 
 /// Returns what is shown, once it was read; before that and after a failure, what to do instead.
