@@ -1,5 +1,5 @@
 //! Each invariant over the whole of a finite, representative input space (`space.rs`): one test per invariant. A space is
-//! swept once, for all of its invariants. What has its own small input space has a file of its own.
+//! swept once, for all of its invariants; a third of it in `make test`, all of it in `make proof`. What has its own small input space has a file of its own.
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
@@ -118,7 +118,7 @@ impl InvariantTally {
     }
 }
 
-/// Checks all combinations of `axes` against `count` invariants.
+/// Checks the combinations of `axes` against `count` invariants.
 fn sweep(
     axes: &[space::Axis],
     count: usize,
@@ -134,9 +134,10 @@ fn sweep(
                 scope.spawn(move || {
                     let mut findings = vec![InvariantTally::default(); count];
                     let mut o = fixtures::observed();
+                    let mut sample = space::SweepSample::of_this_run();
                     for set in first.iter().skip(nth).step_by(THREADS) {
                         set(&mut o);
-                        space::sweep(rest, &mut o, &mut |o| judge(o, &mut findings));
+                        space::sweep(rest, &mut o, &mut sample, &mut |o| judge(o, &mut findings));
                     }
                     findings
                 })
