@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use atlas::Transport;
 use domain::reconcile::ReconcileSettings;
+use futures::future::OptionFuture;
 use kube::Client;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use super::error::ProgramError;
 use super::kube_client::ServedResource;
 use super::leader_election::LeaderElector;
 use super::readiness::Readiness;
-use super::settings::{Settings, UsageError};
+use super::settings::{KindName, Settings, UsageError};
 use super::{admin, kube_client, shutdown};
 use crate::metrics::Metrics;
 
@@ -67,11 +68,15 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     tokio::spawn(admin::serve(listener, metrics.clone(), readiness.clone()));
     let client = kube_client::client(&metrics).await?;
     let (namespaces, selector) = (&settings.watch_namespaces, settings.watch_selector.as_deref());
+    let [serverless, services, endpoints] =
+        [KindName::Serverless, KindName::Service, KindName::Endpoint].map(|kind| settings.watches(kind));
     let resources = [
-        ServedResource::of::<ServerlessPrivateEndpoint>(),
-        ServedResource::of::<PrivateEndpointService>(),
-        ServedResource::of::<PrivateEndpoint>(),
+        (serverless, ServedResource::of::<ServerlessPrivateEndpoint>()),
+        (services, ServedResource::of::<PrivateEndpointService>()),
+        (endpoints, ServedResource::of::<PrivateEndpoint>()),
     ];
+    let resources: Vec<_> =
+        resources.into_iter().filter_map(|(is_watched, resource)| is_watched.then_some(resource)).collect();
     tokio::select! {
         served = kube_client::wait_for_resources(&client, &resources, namespaces, selector, &readiness) => served?,
         () = shutdown.cancelled() => return Ok(()),
@@ -93,10 +98,16 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
         let shared = SharedParts::new(client.clone(), transport, options, health.clone(), work);
         async move {
             if let Some(shared) = shared.await? {
-                tokio::join!(
-                    serverless::run(Arc::clone(&shared), reconcile_settings),
-                    dedicated::run::<PrivateEndpointService, PrivateEndpoint>(shared, reconcile_settings),
-                );
+                let of_serverless =
+                    serverless.then(|| serverless::run(Arc::clone(&shared), reconcile_settings));
+                let of_dedicated = endpoints.then(|| {
+                    dedicated::run::<PrivateEndpointService, PrivateEndpoint>(
+                        shared,
+                        reconcile_settings,
+                        services,
+                    )
+                });
+                tokio::join!(OptionFuture::from(of_serverless), OptionFuture::from(of_dedicated));
             }
             Ok(())
         }

@@ -65,6 +65,8 @@ type RequestReconcile = dyn Fn(Sort, &ObjectName, Option<SinceBoot>) + Send + Sy
 
 /// What one kind needs of the other.
 pub(super) struct Links {
+    /// The objects of services are watched.
+    pub(super) watches_services: bool,
     /// Requests a reconcile of an object because of another: a change that a listing sent then shows, or one that changes its status only.
     pub(super) request: Box<RequestReconcile>,
     /// Returns `true` once the watches have shown all objects of a kind, but for those of namespaces that are refused.

@@ -56,10 +56,14 @@ impl<K: DedicatedKind> DedicatedReconcile<K> {
                 ServiceName::Object(_) => None,
             };
         };
-        let described = format!("PrivateEndpointService {}/{}", object.namespace, object.name);
+        let mut described = format!("PrivateEndpointService {}/{}", object.namespace, object.name);
         let offer = self.ctx.common.names().offer(object).cloned();
         let Some(offer) = offer else {
-            let is_known = self.ctx.common.links().is_some_and(|links| (links.are_known)(Sort::Service));
+            let links = self.ctx.common.links();
+            let is_known = links.is_some_and(|links| (links.are_known)(Sort::Service));
+            if links.is_some_and(|links| !links.watches_services) {
+                described.push_str(" (this operator does not watch that kind, see its flag --kinds)");
+            }
             let known = self.machine.object().object.recorded_services();
             return is_known.then_some(ServiceRef::Missing { object: described, known });
         };

@@ -8,6 +8,7 @@ use domain::dedicated::names::ObjectName;
 use domain::reconcile::ReconcileSettings;
 use domain::token::Token;
 use futures::FutureExt;
+use futures::future::OptionFuture;
 
 use crate::clock::Boottime;
 use crate::runtime::api_server::ApiError;
@@ -21,39 +22,43 @@ use super::reconcile::reconcile;
 use super::unwatched;
 
 /// Runs until the work ends, then until each request that was sent has ended and is recorded. Once it runs, no fault stops it.
+///
+/// Without `watches_services`, the objects of services are neither watched nor listed: then there are none.
 pub(crate) async fn run<Service: DedicatedKind, Endpoint: DedicatedKind>(
     shared: Arc<SharedParts>,
     settings: ReconcileSettings,
+    watches_services: bool,
 ) {
     let common = Arc::new(Common::new(&settings));
     let services = Context::<Service>::new(&shared, &common, settings);
     let endpoints = Context::<Endpoint>::new(&shared, &common, settings);
-    common.link(links(&services, &endpoints));
-    futures::join!(control(services), control(endpoints));
+    common.link(links(watches_services, &services, &endpoints));
+    let of_services = watches_services.then(|| control(services));
+    futures::join!(OptionFuture::from(of_services), control(endpoints));
 }
 
 fn links<Service: DedicatedKind, Endpoint: DedicatedKind>(
+    watches_services: bool,
     services: &Arc<Context<Service>>,
     endpoints: &Arc<Context<Endpoint>>,
 ) -> Links {
     let of_both = || (Arc::clone(services), Arc::clone(endpoints));
     let (requested, listed, known, awaited) = (of_both(), of_both(), of_both(), of_both());
     Links {
+        watches_services,
         request: Box::new(move |sort, object, listed_at| match sort {
             Sort::Service => requested.0.request(object, listed_at),
             Sort::Endpoint => requested.1.request(object, listed_at),
         }),
         are_known: Box::new(move |sort| match sort {
-            Sort::Service => known.0.objects.directory.index().is_answered(),
+            Sort::Service => !watches_services || known.0.objects.directory.index().is_answered(),
             Sort::Endpoint => known.1.objects.directory.index().is_answered(),
         }),
         until_known: Box::new(move || {
             let (services, endpoints) = awaited.clone();
             async move {
-                futures::join!(
-                    services.objects.directory.until_answered(),
-                    endpoints.objects.directory.until_answered()
-                );
+                let of_services = watches_services.then(|| services.objects.directory.until_answered());
+                futures::join!(OptionFuture::from(of_services), endpoints.objects.directory.until_answered());
             }
             .boxed()
         }),

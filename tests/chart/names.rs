@@ -236,3 +236,28 @@ async fn every_name_of_a_release_makes_a_name_for_a_service() {
     let long = "a".repeat(53);
     assert_eq!(of_kind(&template(&long, "atlas", &set(&[])).await.unwrap(), "Service").len(), 1);
 }
+
+/// The built-in role `edit` is that of an application team.
+#[tokio::test]
+async fn an_application_team_may_write_endpoints_and_a_platform_team_services_too() {
+    let rendered = render("atlas", &[]).await;
+    for (built_in, verb, resources) in [
+        ("view", "watch", &["serverlessprivateendpoints", "privateendpointservices", "privateendpoints"][..]),
+        ("edit", "patch", &["serverlessprivateendpoints", "privateendpoints"]),
+        ("admin", "patch", &["serverlessprivateendpoints", "privateendpoints", "privateendpointservices"]),
+    ] {
+        let label = format!("rbac.authorization.k8s.io/aggregate-to-{built_in}");
+        let roles = of_kind(&rendered, "ClusterRole")
+            .into_iter()
+            .filter(|role| role["metadata"]["labels"][&label] == "true");
+        let granting: Vec<_> =
+            roles.flat_map(|role| role["rules"].as_array().cloned().unwrap_or_default()).collect();
+        let granted: Vec<&str> = granting
+            .iter()
+            .filter(|rule| rule["verbs"].as_array().unwrap().iter().any(|granted| granted == verb))
+            .flat_map(|rule| rule["resources"].as_array().unwrap())
+            .filter_map(Value::as_str)
+            .collect();
+        assert_eq!(granted, resources, "{built_in}");
+    }
+}

@@ -56,7 +56,8 @@ async fn the_default_release_has_only_the_required_objects() {
     assert_eq!(
         names,
         [
-            "ClusterRole spe-operator-edit.atlas",
+            "ClusterRole spe-operator-edit-endpoints.atlas",
+            "ClusterRole spe-operator-edit-services.atlas",
             "ClusterRole spe-operator-view.atlas",
             "ClusterRole spe-operator.atlas",
             "ClusterRoleBinding spe-operator.atlas",

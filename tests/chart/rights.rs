@@ -1,5 +1,6 @@
 //! Least privilege: the operator works with the chart's own rights, and fails without any single one of them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -372,6 +373,27 @@ async fn run(mode: Mode, without: Option<&Right>) -> Result<Vec<String>> {
         () = release.until_refused() => {}
     }
     Ok(release.refused())
+}
+
+#[tokio::test]
+async fn a_kind_that_is_switched_off_takes_its_rights_with_it_and_nothing_else() {
+    install_definitions().await;
+    for mode in [Mode::Cluster, Mode::Namespaced] {
+        let mut release =
+            Release::with(mode, &["kinds.serverlessPrivateEndpoint.enabled=false"]).await.unwrap();
+        let resources: BTreeSet<_> = release.rights().into_iter().map(|right| right.resource).collect();
+        assert!(!resources.iter().any(|resource| resource.starts_with("serverless")), "{resources:#?}");
+        release.grant(None).await.unwrap();
+        let _operator = release.operator().await.unwrap();
+        let user = User::on(&release);
+        user.secret(&release.work, "atlas-api").await.unwrap();
+        the_work_for_a_dedicated_cluster(&user).await.unwrap();
+        assert_eq!(release.refused(), <[String; 0]>::default());
+        assert_eq!(
+            release.recording.count(|exchange| exchange.path.contains("serverlessprivateendpoints")),
+            0
+        );
+    }
 }
 
 async fn each_right_is_needed(mode: Mode) {

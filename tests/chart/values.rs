@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::helm::{KUBERNETES, chart, helm, operator_arguments, render, try_render};
 
 /// One value for each flag.
-const EVERYTHING: [&str; 30] = [
+const EVERYTHING: [&str; 31] = [
     "atlas.baseUrl=https://atlas.example",
     "atlas.api=v2",
     "atlas.timeout=10s",
@@ -16,6 +16,7 @@ const EVERYTHING: [&str; 30] = [
     "atlas.caBundle.configMap=private-ca",
     "atlas.proxy.url=http://proxy.example:3128",
     "clusterId=prod-1",
+    "kinds.serverlessPrivateEndpoint.enabled=false",
     "watchNamespaces=[\"team-a\",\"team-b\"]",
     "watchSelector=tier=prod",
     "concurrency=8",
@@ -106,6 +107,8 @@ async fn a_wrong_value_is_refused_by_name() {
         ("replicas=2", &["replicas"][..]),
         ("image.pullpolicy=Always", &["image", "pullpolicy"]),
         ("image.digest=latest", &["image/digest", "sha256"]),
+        ("kinds.privateEndpoints.enabled=false", &["kinds", "privateEndpoints"]),
+        ("kinds.privateEndpoint.enabled=no", &["kinds/privateEndpoint/enabled"]),
         ("rbac.scope=global", &["rbac/scope", "namespaced"]),
         ("image.repository=x/y:1.2", &["image/repository"]),
         ("image.repository=https://x/y", &["image/repository"]),
@@ -171,6 +174,14 @@ async fn conflicting_values_are_rejected_with_a_message() {
                 "extraVolumeMounts=[{\"name\":\"own\",\"mountPath\":\"/etc/spe-operator/ca/\"}]",
             ],
             "extraVolumeMounts cannot mount /etc/spe-operator/ca",
+        ),
+        (
+            &["kinds.serverlessPrivateEndpoint.enabled=false", "kinds.privateEndpoint.enabled=false"],
+            "kinds needs serverlessPrivateEndpoint.enabled=true or privateEndpoint.enabled=true",
+        ),
+        (
+            &["kinds.privateEndpoint.enabled=false"],
+            "kinds.privateEndpointService needs kinds.privateEndpoint.enabled=true",
         ),
         (&["extraArgs=[\"--log-format=text\"]"], "extraArgs cannot set --log-format"),
     ] {

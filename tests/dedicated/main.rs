@@ -28,6 +28,7 @@ mod references;
 mod remote_regions;
 mod rivals;
 mod selector;
+mod switched_off;
 mod two_operators;
 
 /// The VPC endpoint of most tests.

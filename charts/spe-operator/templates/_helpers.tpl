@@ -129,9 +129,24 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* The resources of the operator's kinds, as JSON. Each has its definition in files/. */}}
+{{/* The kinds that the operator watches, as JSON. */}}
+{{- define "spe-operator.kinds" -}}
+{{- $watched := list -}}
+{{- range list "serverlessPrivateEndpoint" "privateEndpointService" "privateEndpoint" -}}
+{{- if (get $.Values.kinds .).enabled -}}
+{{- $watched = append $watched (printf "%s%s" (upper (substr 0 1 .)) (substr 1 -1 .)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $watched -}}
+{{- end -}}
+
+{{/* The resources of these kinds, as JSON. Each has its definition in files/. */}}
 {{- define "spe-operator.resources" -}}
-["serverlessprivateendpoints", "privateendpointservices", "privateendpoints"]
+{{- $resources := list -}}
+{{- range include "spe-operator.kinds" . | fromJsonArray -}}
+{{- $resources = append $resources (printf "%ss" (lower .)) -}}
+{{- end -}}
+{{- toJson $resources -}}
 {{- end -}}
 
 {{/* The operator's rights where it watches objects. Secrets: only get. */}}
@@ -203,6 +218,7 @@ true
 {{- $arguments = append $arguments "--atlas-allow-http" -}}
 {{- end -}}
 {{- $credentials := .Values.defaultCredentials -}}
+{{- $kinds := include "spe-operator.kinds" . | fromJsonArray -}}
 {{- $flags := list
   (list "log-format" .Values.logging.format)
   (list "log-level" .Values.logging.level)
@@ -211,6 +227,7 @@ true
   (list "lease-duration" $election.leaseDuration)
   (list "lease-renew-deadline" $election.renewDeadline)
   (list "lease-retry-period" $election.retryPeriod)
+  (list "kinds" (ternary "" (join "," $kinds) (eq 3 (len $kinds))))
   (list "watch-namespaces" (include "spe-operator.watched" . | fromJsonArray | join ","))
   (list "watch-selector" .Values.watchSelector)
   (list "cluster-id" .Values.clusterId)
@@ -248,6 +265,14 @@ true
 
 {{/* Checks that values.schema.json cannot express with a clear message: values that require or exclude each other. */}}
 {{- define "spe-operator.check" -}}
+{{- with .Values.kinds -}}
+{{- if not (or .serverlessPrivateEndpoint.enabled .privateEndpoint.enabled) -}}
+{{- fail "kinds needs serverlessPrivateEndpoint.enabled=true or privateEndpoint.enabled=true" -}}
+{{- end -}}
+{{- if and .privateEndpointService.enabled (not .privateEndpoint.enabled) -}}
+{{- fail "kinds.privateEndpointService needs kinds.privateEndpoint.enabled=true: a service that endpoints refer to is not deleted" -}}
+{{- end -}}
+{{- end -}}
 {{- $labels := dict
   "commonLabels" .Values.commonLabels
   "podLabels" .Values.podLabels

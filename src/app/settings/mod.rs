@@ -94,6 +94,11 @@ pub struct Settings {
     #[arg(long, env = "SPE_CLUSTER_ID", value_name = "ID")]
     pub cluster_id: Option<ClusterId>,
 
+    /// Kinds to watch, separated by commas; `PrivateEndpointService` needs `PrivateEndpoint`
+    #[arg(long, env = "SPE_KINDS", value_name = "KINDS", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(default_value = "ServerlessPrivateEndpoint,PrivateEndpointService,PrivateEndpoint")]
+    pub kinds: Vec<KindName>,
+
     /// Namespaces to watch, separated by commas; unset: all
     #[arg(long, env = "SPE_WATCH_NAMESPACES", value_name = "NAMES", value_delimiter = ',', value_parser = dns_label)]
     pub watch_namespaces: Vec<String>,
@@ -220,6 +225,20 @@ pub struct Settings {
     pub log_level: String,
 }
 
+/// A kind of this operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindName {
+    /// Private endpoints of serverless instances.
+    #[value(name = "ServerlessPrivateEndpoint")]
+    Serverless,
+    /// Endpoint services of dedicated clusters.
+    #[value(name = "PrivateEndpointService")]
+    Service,
+    /// Private endpoints of dedicated clusters.
+    #[value(name = "PrivateEndpoint")]
+    Endpoint,
+}
+
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -280,6 +299,10 @@ impl Settings {
             );
             return Err(UsageError::value("create-uncertainty", &problem));
         }
+        if self.watches(KindName::Service) && !self.watches(KindName::Endpoint) {
+            let problem = "expected PrivateEndpoint beside PrivateEndpointService: a service that endpoints refer to is not deleted";
+            return Err(UsageError::value("kinds", problem));
+        }
         self.check_lease()?;
         match (&self.default_credentials_secret, self.default_credentials_namespaces.as_slice()) {
             (Some(_), []) => Err(UsageError::value(
@@ -311,6 +334,12 @@ impl Settings {
             return Err(UsageError::value("lease-renew-deadline", &problem));
         }
         Ok(())
+    }
+
+    /// Returns `true` if the objects of this kind are watched.
+    #[must_use]
+    pub fn watches(&self, kind: KindName) -> bool {
+        self.kinds.contains(&kind)
     }
 
     /// Returns the times of the leader election.
