@@ -55,8 +55,16 @@ pub(super) async fn list<K: DedicatedKind>(
             }
         }
         if let Some((endpoint, clusters)) = state.clusters_to_read(&listed.endpoints) {
+            let mut failed = None;
+            let began = Boottime::now();
             for cluster in clusters {
-                let read = read_cluster(reconcile, access, &cluster, &endpoint, listed.sent).await;
+                // An edit or a deletion is not noticed meanwhile: once one request has taken so long and failed, no other is sent.
+                let is_late = Boottime::now().since(began) >= reconcile.ctx.settings.times.create_deadline;
+                let read = match failed.filter(|_| is_late) {
+                    Some(fault) => Err(fault),
+                    None => read_cluster(reconcile, access, &cluster, &endpoint, listed.sent).await,
+                };
+                failed = read.as_ref().err().cloned();
                 listed.clusters.insert(cluster, read);
             }
         }

@@ -246,7 +246,6 @@ impl DedicatedKind for PrivateEndpoint {
                 endpoint_id: life.endpoint.as_ref().map_or_else(String::new, |id| id.as_str().to_owned()),
                 provenance: Some(provenance.as_str().to_owned()),
                 recorded_by: Some(uid.to_owned()),
-                ..SupersededEndpoint::default()
             });
         shown.superseded = former.collect();
         shown.settled_claim = report.settled.as_ref().map(|nonce| nonce.as_str().to_owned());

@@ -452,7 +452,7 @@ async fn every_text_of_atlas_is_stored_in_the_status_of_an_endpoint() {
     let fixture = AdmissionFixture::of_endpoints().await;
     let made = fixture.create(json!({})).await.unwrap();
     let superseded = json!({
-        "serviceId": "", "endpointId": "x".repeat(2000), "provenance": "AnotherWord", "recordedBy": "any text", "status": "GONE",
+        "serviceId": "", "endpointId": "x".repeat(2000), "provenance": "AnotherWord", "recordedBy": "any text",
     });
     let string = format!("mongodb+srv://{}", "long".repeat(1000));
     let strings = json!({

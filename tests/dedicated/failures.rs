@@ -1,7 +1,9 @@
 //! What Atlas could not do: FAILED services, REJECTED endpoints, their messages, and healing.
 
+use std::collections::BTreeSet;
+
 use atlas_simulator::{
-    DedicatedPace, Deviation, EndpointPhase, InjectedFault, Operation, Rule, ServicePhase,
+    DedicatedPace, Deviation, EndpointPhase, InjectedFault, Operation, Rule, ServicePhase, Termination,
 };
 use serde_json::json;
 use test_support::dedicated::{DedicatedFixture, assert_condition_of, condition_of, message_of};
@@ -171,4 +173,22 @@ async fn no_capacity_is_retried_until_both_services_exist() {
     fixture.services.until_ready("main", "True", "Available").await;
     fixture.services.until_ready("other", "True", "Available").await;
     assert_eq!(fixture.executed(Operation::CreateService), 2);
+}
+
+#[tokio::test]
+async fn of_fifty_clusters_that_hang_one_is_waited_for() {
+    let fixture = DedicatedFixture::new().await;
+    let hangs = InjectedFault::NotExecuted(Termination::Hang);
+    fixture.base.atlas.inject(Rule::always(hangs).of([Operation::GetCluster]));
+    let _operator = fixture.operator();
+    fixture.apply_service("main", json!({})).await;
+    fixture.services.until_ready("main", "True", "Available").await;
+    fixture.make_vpc_endpoint("main", VPC).await;
+    let clusters: Vec<_> = (0..50).map(|number| format!("cluster-{number}")).collect();
+    fixture.apply_endpoint("orders", "main", VPC, json!({ "clusters": clusters })).await;
+    fixture.endpoints.until_ready("orders", "False", "AtlasUnavailable").await;
+    fixture.endpoints.delete_and_wait("orders").await;
+    let requested: BTreeSet<_> =
+        fixture.requests(Operation::GetCluster).into_iter().map(|entry| entry.path).collect();
+    assert_eq!(requested.len(), 1, "{requested:?}");
 }

@@ -182,10 +182,6 @@ pub struct SupersededEndpoint {
     /// The uid of the object that recorded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded_by: Option<String>,
-
-    /// Its status as Atlas reports it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
 }
 
 /// The private connection strings of one cluster.
