@@ -155,6 +155,24 @@ impl Memory {
         self.working.reported(stage, overdue, now);
     }
 
+    /// Returns the same memory with every instant replaced, for checks that let time pass without a clock.
+    #[must_use]
+    pub fn map_instants(mut self, replace: impl Fn(SinceBoot) -> SinceBoot) -> Self {
+        for (_, claimed, _) in self.outcomes.values_mut() {
+            let boot = replace(claimed.boot);
+            *claimed = Stamp { boot, day: boot };
+        }
+        let recorded = self.recorded.as_mut().map(|(.., since)| since);
+        let doubt = self.doubt.as_mut().map(|(_, run)| &mut run.since);
+        let deleted = self.deleted.as_mut().map(|(.., since)| since);
+        let regions = self.regions.as_mut().map(|(_, since)| since);
+        let working = self.working.since_mut();
+        for since in [recorded, doubt, deleted, regions, working].into_iter().flatten() {
+            *since = replace(*since);
+        }
+        self
+    }
+
     /// Returns what is remembered, with ages as of `at`: when the listing was sent, if there is one. The age of an attempt that is
     /// claimed and not sent is measured at `now`, because its deadline goes on.
     #[must_use]

@@ -130,7 +130,7 @@ pub enum Deletion {
 }
 
 /// What an object declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A service, by its key.
     Service(ServiceKey),
@@ -146,7 +146,7 @@ pub enum Subject {
 }
 
 /// The service that an endpoint refers to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ServiceRef {
     /// By its key.
     Key(ServiceKey),
@@ -205,7 +205,7 @@ impl Subject {
 }
 
 /// What Atlas shows in this reconcile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listing {
     /// Nothing was requested yet.
     NotFetched,
@@ -216,7 +216,7 @@ pub enum Listing {
 }
 
 /// What Atlas shows of the services and endpoints that concern an object.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Shown {
     /// The services, with the ids of their endpoints.
     pub services: Vec<EndpointService>,

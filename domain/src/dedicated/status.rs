@@ -13,7 +13,7 @@ use crate::status::{Condition, ConditionType, Message, Progress, Reason, Summary
 
 use super::claim::ClaimTarget;
 use super::cluster::ClusterName;
-use super::decide::{declared_otherwise, is_usable, leaves, left_behind};
+use super::decide::{declared_otherwise, is_target_lost, is_usable, left_behind};
 use super::decision::{Blocked, Creating, Decision, Deleting, EndpointState, State, Step, Updating};
 use super::endpoint::{ConnectionStatus, RegisteredEndpoint};
 use super::life::{Entry, Life, Sort};
@@ -162,10 +162,7 @@ fn settled(o: &Observed, decision: &Decision) -> Option<Nonce> {
         return Some(nonce.clone());
     }
     let is_settled = o.claimed().is_some_and(|attempt| match &attempt.outcome {
-        AttemptOutcome::Settled => {
-            let life = attempt.target.as_ref().and_then(ClaimTarget::life);
-            !leaves(o, attempt) || life.is_none_or(|life| o.entry(life).is_some())
-        }
+        AttemptOutcome::Settled => !is_target_lost(o, attempt),
         AttemptOutcome::Unknown => {
             let is_recorded = match &attempt.target {
                 Some(ClaimTarget::Create(Some(life))) => o.entry(life).is_some(),

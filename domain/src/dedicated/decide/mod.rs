@@ -68,10 +68,12 @@ fn open_attempts(o: &Observed) -> impl Iterator<Item = &Attempt> {
     o.memory.attempts.iter().filter(|attempt| {
         let is_unsettled = o.object.settled.as_ref() != Some(&attempt.nonce);
         let is_open = match &attempt.outcome {
-            AttemptOutcome::Unknown | AttemptOutcome::Created(_) => attempt.age < o.times.uncertainty,
-            AttemptOutcome::NotSent | AttemptOutcome::Settled => false,
+            AttemptOutcome::Unknown | AttemptOutcome::Created(_) => true,
+            AttemptOutcome::NotSent => false,
+            // As long as a listing may omit it, too.
+            AttemptOutcome::Settled => is_target_lost(o, attempt),
         };
-        is_unsettled && is_open
+        is_unsettled && is_open && attempt.age < o.times.uncertainty
     })
 }
 
@@ -131,7 +133,7 @@ fn unanswered(o: &Observed) -> impl Iterator<Item = &Attempt> {
         let may_have_landed = match &attempt.outcome {
             AttemptOutcome::Unknown | AttemptOutcome::Created(_) => true,
             AttemptOutcome::NotSent => false,
-            AttemptOutcome::Settled => is_claimed && leaves(o, attempt),
+            AttemptOutcome::Settled => is_target_lost(o, attempt),
         };
         let is_recent = attempt.age < o.times.uncertainty + o.times.visibility;
         may_have_landed
@@ -140,10 +142,11 @@ fn unanswered(o: &Observed) -> impl Iterator<Item = &Attempt> {
     })
 }
 
-/// Returns `true` if a settled attempt is a DELETE that was refused, or never sent: what it aimed at is there, although the status may have
-/// lost it since.
-pub(super) fn leaves(o: &Observed, attempt: &Attempt) -> bool {
-    matches!(&attempt.target, Some(ClaimTarget::Delete(life)) if answered(o, life).is_none())
+/// Returns `true` if the claim is a DELETE that was refused, or never sent, of what the status has lost since: it is there still.
+pub(super) fn is_target_lost(o: &Observed, attempt: &Attempt) -> bool {
+    let Some(ClaimTarget::Delete(life)) = &attempt.target else { return false };
+    let is_claimed = o.object.claim.nonce() == Some(&attempt.nonce);
+    is_claimed && answered(o, life).is_none() && o.entry(life).is_none()
 }
 
 /// Returns what an unanswered claim aimed at, if the listing shows it and the status does not record it.

@@ -11,6 +11,8 @@ mod publish;
 pub mod state;
 pub mod vocabulary;
 
+use std::hash::{Hash, Hasher};
+use std::mem::discriminant;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,6 +132,12 @@ pub struct Reconcile<R> {
     /// A report was published before its claim.
     published_first: bool,
     notes: Vec<Note>,
+}
+
+impl<R: Hash> Hash for Reconcile<R> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (&self.state, discriminant(&self.awaiting), self.permits, self.decisions).hash(hasher);
+    }
 }
 
 /// What outlives a reconcile, and when it is.
@@ -345,6 +353,11 @@ impl<R: DedicatedResource> Reconcile<R> {
     fn look_up(&mut self) -> Effect<Dedicated<R>> {
         self.awaiting = Awaiting::LookingUp;
         Effect::LookUp
+    }
+
+    /// Follows a decision, as after a look-up: for checks that decide in the machine's place.
+    pub fn proceed(&mut self, plan: Plan, kept: &mut KeptState, at: &Moment) -> Effect<Dedicated<R>> {
+        self.follow(plan, &mut Surroundings { kept, at })
     }
 
     fn follow(&mut self, plan: Plan, around: &mut Surroundings<'_>) -> Effect<Dedicated<R>> {
@@ -709,6 +722,13 @@ impl<R: DedicatedResource> Reconcile<R> {
         self.permits = Permits::default();
         Effect::Done(Done { end, requeue, plan })
     }
+
+    /// Returns the same with another state ([`ReconcileState::map`]). How many decisions it has made is forgotten: that matters only
+    /// to a reconcile in a loop.
+    #[must_use]
+    pub fn map(self, object: impl FnOnce(R) -> R, instant: impl FnOnce(SinceBoot) -> SinceBoot) -> Self {
+        Self { state: self.state.map(object, instant), decisions: 0, ..self }
+    }
 }
 
 /// Returns the events for what the plan's report changes: since this process last reported, or else since the status that it found.
@@ -727,13 +747,13 @@ fn is_created(plan: &Plan) -> bool {
 
 /// Returns a hash of what polls wait for.
 fn progress(requeue: Requeue, state: &State) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+    use std::hash::DefaultHasher;
     let mut hasher = DefaultHasher::new();
     let word = match state {
         State::Service(service) | State::Updating(service, _) => service.status.as_str(),
         State::Endpoint(state) => state.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()),
         _ => "",
     };
-    (requeue, word, std::mem::discriminant(state)).hash(&mut hasher);
+    (requeue, word, discriminant(state)).hash(&mut hasher);
     hasher.finish()
 }

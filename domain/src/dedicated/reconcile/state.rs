@@ -45,7 +45,7 @@ pub trait DedicatedResource: ReadResource {
 }
 
 /// What a reconcile has observed so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReconcileState<R> {
     tracked: Tracked<R>,
     /// The credentials that the listing was fetched with.
@@ -137,7 +137,8 @@ impl<R: DedicatedResource> ReconcileState<R> {
         Plan { observed, decision, report }
     }
 
-    fn observe(
+    /// Returns what the next decision rests on.
+    pub fn observe(
         &self,
         mut others: Others,
         kept: &mut KeptState,
@@ -357,6 +358,12 @@ impl<R: DedicatedResource> ReconcileState<R> {
     pub fn invalidate_listing(&mut self, now: SinceBoot) {
         self.tracked.invalidate(now);
         self.listing = Listing::NotFetched;
+    }
+
+    /// Returns the same with the object and the time of the listing replaced ([`Tracked::map`]).
+    #[must_use]
+    pub fn map(self, object: impl FnOnce(R) -> R, instant: impl FnOnce(SinceBoot) -> SinceBoot) -> Self {
+        Self { tracked: self.tracked.map(object, instant), ..self }
     }
 
     /// Returns the handled reconcile request once no step is left ([`Tracked::handled_request_at_rest`]).
