@@ -35,10 +35,13 @@ const WITHOUT_CIRCLES: [&str; 6] =
 /// The folders whose types share one set of names, tests included.
 const WITH_TYPES: [&str; 7] = ["src", "domain", "atlas", "atlas-simulator", "testbed", "proof", "tests"];
 
-/// The rules of each family of kinds, and what connects them to the runtime: both have the words of the machine (`Observed`, `Decision`,
-/// `Step`, …), each once.
-const FAMILIES: [[&str; 2]; 2] =
-    [["domain/src/serverless/", "domain/src/dedicated/"], ["src/serverless/", "src/dedicated/"]];
+/// The rules of each family of kinds, what connects them to the runtime, and the model of each: both have the words of the machine
+/// (`Observed`, `Decision`, `Step`, …), or of the model, each once.
+const FAMILIES: [[&str; 2]; 3] = [
+    ["domain/src/serverless/", "domain/src/dedicated/"],
+    ["src/serverless/", "src/dedicated/"],
+    ["proof/src/serverless/", "proof/src/dedicated/"],
+];
 
 /// Type names that are declared twice, and why that is right.
 const DECLARED_TWICE: [(&str, &str); 5] = [

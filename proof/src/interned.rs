@@ -14,6 +14,13 @@ pub struct Interned<T> {
     number: u32,
 }
 
+impl<T> Interned<T> {
+    /// Returns its number: each value has another.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+}
+
 impl<T> Deref for Interned<T> {
     type Target = T;
 

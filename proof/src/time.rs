@@ -1,44 +1,20 @@
-//! Time in the model, in ticks. An event older than [`OLD`] ticks happened long ago.
+//! Time in a model, in ticks. The present is always the same: time passes by making every event older.
+//!
+//! How many ticks each time of a protocol takes is the model's own.
 
 use std::time::Duration;
 
 use domain::instant::{SinceBoot, Stamp};
 use domain::reconcile::Moment;
-use domain::serverless::observed::Times;
 
-/// The resolution of time. With a twenty-minute tick the hour between two removals of excess endpoints is three ticks,
-/// and all other times are settings.
+/// The resolution of time. With a twenty-minute tick the hour between two removals of excess endpoints is three ticks, and all other
+/// times are settings.
 pub(crate) const TICK: Duration = Duration::from_mins(20);
 
-/// The maximum age that is counted: the longest time that any rule compares. Older events happened [`LONG_AGO`].
-pub(crate) const OLD: u8 = 3;
-
-/// The age of every event older than [`OLD`].
+/// The age of every event that happened longer ago than any rule distinguishes.
 pub(crate) const LONG_AGO: u8 = 100;
 
-/// The maximum number of ticks that a request to Atlas stays in flight (T and S). A listing is at most [`LAG`] ticks
-/// behind.
-pub(crate) const TRAVEL: u8 = 1;
-
-/// An endpoint that was created, or deleted, fewer ticks ago may be missing from, or still in, a listing. Lag is
-/// bounded by G; as all events within a tick count as simultaneous, that is the first listing and not the second.
-pub(crate) const LAG: u8 = 2;
-
-/// For how many ticks one response may wait for another that confirms it.
-pub(crate) const WITHIN: u8 = 2;
-
-/// The protocol's times in their real relations, each as short as these allow: Q is just D and the travel time.
-pub(crate) fn times() -> Times {
-    Times {
-        create_deadline: TICK,
-        uncertainty: TICK * (1 + u32::from(TRAVEL)),
-        confirm_gap: TICK,
-        confirm_within: TICK * u32::from(WITHIN),
-        visibility: TICK * u32::from(LAG),
-    }
-}
-
-/// The present, always: time passes by making every event older.
+/// The present.
 pub(crate) fn now() -> SinceBoot {
     TICK * 1000
 }
@@ -58,12 +34,17 @@ pub(crate) fn moment() -> Moment {
     Moment { now: stamp(now()), jitter: 0.0 }
 }
 
-/// Returns one instant a tick later, for a process whose ages are measured at `measured_at`: ages above the longest that any rule
-/// compares are all the same. While that instant does not move, neither do those long before it.
-pub(crate) fn older(instant: SinceBoot, measured_at: SinceBoot) -> SinceBoot {
-    if measured_at == ago(OLD) && instant <= ago(OLD) {
+/// Returns the number of ticks in a delay, rounded up.
+pub(crate) fn ticks(delay: Duration) -> u8 {
+    u8::try_from(delay.as_secs().div_ceil(TICK.as_secs())).unwrap_or(u8::MAX)
+}
+
+/// Returns one instant a tick later, for a process whose ages are measured at `measured_at`: ages above `old` ticks, the longest that
+/// any rule compares, are all the same. While that instant does not move, neither do those long before it.
+pub(crate) fn older(instant: SinceBoot, measured_at: SinceBoot, old: u8) -> SinceBoot {
+    if measured_at == ago(old) && instant <= ago(old) {
         instant
-    } else if instant <= measured_at.saturating_sub(TICK * u32::from(OLD)) {
+    } else if instant <= measured_at.saturating_sub(TICK * u32::from(old)) {
         ago(LONG_AGO)
     } else {
         instant.saturating_sub(TICK)

@@ -16,13 +16,14 @@ use domain::serverless::memory::Memory;
 use domain::serverless::reconcile::Reconcile;
 use domain::serverless::reconcile::vocabulary::{Others, Serverless};
 
+use super::convert::{self, id_number, nonce_number};
+use super::mutations::Mutation;
+use super::object::{CachedObject, ModelObject};
+use super::outcomes::StepOutcome;
+use super::state::{Controller, Machine, ModelState, RunningReconcile, Wait};
+use super::times::{OLD, TICK, ago, moment, now, older, stamp};
+use super::{Event, Invariant, Model};
 use crate::interned::Interned;
-use crate::mutations::Mutation;
-use crate::object::{CachedObject, ModelObject};
-use crate::outcomes::StepOutcome;
-use crate::state::{Controller, Machine, ModelState, RunningReconcile, Wait};
-use crate::time::{OLD, TICK, ago, moment, now, older, stamp};
-use crate::{Event, Invariant, Model};
 
 /// More attempts than any run takes, for runs that do not count them.
 const MAX_NONCES: u8 = 99;
@@ -116,7 +117,7 @@ impl Model {
     /// Shows the object to the memory of a controller.
     pub(crate) fn observe(&self, controller: &mut Controller, object: &CachedObject) {
         let mut memory = Memory::clone(&controller.memory);
-        let recorded = crate::convert::id(object.object.recorded);
+        let recorded = convert::id(object.object.recorded);
         memory.observe(&object.object.reading(), recorded.as_ref(), now());
         self.remember(controller, memory);
     }
@@ -134,7 +135,8 @@ impl Model {
     pub(crate) fn age(&self, controller: &mut Controller) {
         let running = controller.running.as_ref();
         let measured_at = running.and_then(|running| running.machine.state().measured_at()).unwrap_or(now());
-        let memory = Memory::clone(&controller.memory).map_instants(|instant| older(instant, measured_at));
+        let memory =
+            Memory::clone(&controller.memory).map_instants(|instant| older(instant, measured_at, OLD));
         self.remember(controller, memory);
         controller.acknowledged = OLD.min(controller.acknowledged + 1);
         if let Some(running) = &mut controller.running {
@@ -281,5 +283,24 @@ impl<'a> Turn<'a> {
         let memory = if is_over { model.remaining(kept.memory) } else { kept.memory };
         model.remember(controller, memory);
         result
+    }
+}
+
+/// Describes a step in a few words.
+pub(crate) fn short(step: &Step) -> String {
+    match step {
+        Step::Rest => "rests".to_owned(),
+        Step::List => "LIST".to_owned(),
+        Step::Claim { nonce, replaced, .. } => {
+            let announced =
+                nonce.as_ref().map_or("a new attempt".to_owned(), |n| format!("{} again", nonce_number(n)));
+            let replaced = replaced.as_ref().map_or(String::new(), |id| format!(" for e{}", id_number(id)));
+            format!("claims {announced}{replaced}")
+        }
+        Step::Create { nonce, .. } => format!("sends POST {}", nonce_number(nonce)),
+        Step::Record { endpoint, origin } => format!("records e{} ({origin:?})", id_number(&endpoint.id)),
+        Step::Update { id, .. } => format!("sends PATCH e{}", id_number(id)),
+        Step::Delete { id, .. } => format!("sends DELETE e{}", id_number(id)),
+        Step::Release(reason) => format!("releases ({reason:?})"),
     }
 }

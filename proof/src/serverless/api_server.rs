@@ -4,11 +4,11 @@
 
 use domain::reconcile::ApiFailure;
 
-use crate::in_flight::ObjectPatch;
-use crate::mutations::Mutation;
-use crate::object::{Annotation, CachedObject};
-use crate::state::{ModelState, Phase};
-use crate::{Event, Invariant, Model};
+use super::in_flight::ObjectPatch;
+use super::mutations::Mutation;
+use super::object::{Annotation, CachedObject};
+use super::state::{ModelState, Phase};
+use super::{Event, Invariant, Model};
 
 impl Model {
     /// Executes or rejects it.

@@ -1,56 +1,10 @@
 //! The ablations: each rule removed, and the invariants that must be found violated without it.
 
-use crate::mutations::Mutation;
-use crate::scenarios::{BEGUN, NOTHING, PLAIN, QUIET, TWO, effort};
-use crate::{Budget, Config, Effort, Invariant, Manifest, MarkOwner, SearchResult};
-
-/// A removed rule, and where the violation must be found.
-#[derive(Debug, Clone, Copy)]
-pub struct Ablation {
-    /// The removed rule.
-    pub mutation: Mutation,
-    /// The description that is printed.
-    pub name: &'static str,
-    /// The race that the rule closes, if it has a number in `domain/tests/scenarios/known_races.rs`.
-    pub hole: Option<u8>,
-    /// The configuration in which it shows.
-    pub config: Config,
-    /// The invariants of which at least one is violated; none: the rule is not needed in this configuration, as its
-    /// text says.
-    pub breaks: &'static [Invariant],
-}
-
-impl Ablation {
-    /// Returns how far this one is searched: until its invariant is violated.
-    #[must_use]
-    pub fn effort(&self, steps: Option<usize>) -> Effort {
-        let liveness = self.breaks.contains(&Invariant::Stuck);
-        Effort { liveness, ..effort(steps, self.breaks) }
-    }
-
-    /// Returns the same configuration with no rule removed.
-    #[must_use]
-    pub fn control(&self) -> Config {
-        Config { unbounded_travel: false, ..self.config }
-    }
-
-    /// Returns `true` if an invariant of this rule was violated, or none if the rule is not needed.
-    #[must_use]
-    pub fn is_as_expected(&self, outcome: &SearchResult) -> bool {
-        if self.breaks.is_empty() {
-            return outcome.broken.is_empty();
-        }
-        outcome.moves_to(self.breaks).is_some()
-    }
-
-    /// Returns `true` if the missing rule caused the violation, and not the configuration: with all rules none is
-    /// violated, and the search was at least as deep as the path to the violation.
-    #[must_use]
-    pub fn is_the_rule(&self, outcome: &SearchResult, control: &SearchResult) -> bool {
-        let far_enough = outcome.moves_to(self.breaks).is_none_or(|moves| control.depth >= moves);
-        control.broken.is_empty() && (control.complete || far_enough)
-    }
-}
+use super::mutations::Mutation;
+use super::scenarios::{BEGUN, NOTHING, PLAIN, QUIET, TWO};
+use super::{Budget, Config, Invariant, Manifest, MarkOwner, Model};
+use crate::catalog::{Ablation, AblationOf};
+use crate::run::{check, shortest};
 
 /// Two endpoints with our mark, none recorded, and a user who removes the mark of one of them.
 const TWINS: Config = Config {
@@ -59,13 +13,35 @@ const TWINS: Config = Config {
     ..TWO
 };
 
+/// Returns an ablation. `hole`: the race that the rule closes, if it has a number in `domain/tests/scenarios/known_races.rs`.
+fn ablation(
+    mutation: Mutation,
+    name: &'static str,
+    hole: Option<u8>,
+    config: Config,
+    breaks: &[Invariant],
+) -> Ablation {
+    let all_rules = Config { unbounded_travel: false, ..config };
+    let of = AblationOf {
+        name,
+        hole,
+        breaks: breaks.iter().map(|invariant| invariant.description()).collect(),
+        liveness: breaks.contains(&Invariant::Stuck),
+        is_deep: false,
+    };
+    Ablation::new(
+        of,
+        move |effort| shortest(|| Model::new(config, mutation, effort.liveness), effort),
+        move |effort| check(Model::new(all_rules, Mutation::None, effort.liveness), effort),
+    )
+}
+
 /// Returns all ablations.
 #[must_use]
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub fn ablations() -> Vec<Ablation> {
     use Invariant as P;
     use Mutation as W;
-    let ablation = |mutation, name, hole, config, breaks| Ablation { mutation, name, hole, config, breaks };
     let one_loss = Config { budget: Budget { losses: 1, ..NOTHING }, ..QUIET };
     let deleted = Budget { losses: 1, deletions: 1, ..NOTHING };
     let named =

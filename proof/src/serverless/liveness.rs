@@ -1,21 +1,15 @@
 //! Liveness: from any state, faults end, every request arrives and gets its response, every controller reconciles when it is
 //! due, and time passes. Then everything must converge, and after that nothing may be written.
-//!
-//! `stateright`'s own `eventually` is unsound on cycles, and everything here is one. States that are known to converge are
-//! remembered, so that a state costs a few steps and not a whole run.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use crate::Model;
-use crate::convert::content;
-use crate::object::{Annotation, MarkOwner, ModelObject};
-use crate::outcomes::{RequestOutcome, StepOutcome};
-use crate::state::{ModelEndpoint, ModelState, Phase};
-use crate::time::{LAG, OLD, TICK};
-use crate::transitions::normalize;
+use super::Model;
+use super::convert::content;
+use super::object::{Annotation, MarkOwner, ModelObject};
+use super::outcomes::{RequestOutcome, StepOutcome};
+use super::state::{ModelEndpoint, ModelState, Phase};
+use super::times::{LAG, OLD, ticks};
+use super::transitions::normalize;
 
 /// The maximum number of rounds, of a tick each, within which everything converges. The longest is a deletion by a
 /// controller that knows nothing of an endpoint but its id: a running reconcile that has no effect; V, until a 404 is
@@ -28,33 +22,6 @@ const AGEING: u8 = OLD + 1;
 
 /// More steps than a reconcile takes: the machine's own limit, which counts from the last state that was kept.
 const STEPS: usize = 16;
-
-/// The states that are known to converge, and how many rounds pass before each has converged for good and nothing more
-/// is written.
-#[derive(Debug, Default)]
-pub(crate) struct Converged(Mutex<HashMap<u64, u8>>);
-
-impl Converged {
-    /// The maximum number of rounds that any state took.
-    pub(crate) fn worst(&self) -> u8 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().copied().max().unwrap_or_default()
-    }
-
-    fn rounds(&self, key: u64) -> Option<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
-    }
-
-    /// Adds the states of a path, each with whether its round found it converged and changed nothing. `rounds` are
-    /// those of the state at its end; the result is that of the state at its beginning.
-    fn add(&self, path: &[(u64, bool)], mut rounds: u8) -> u8 {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, quiet) in path.iter().rev() {
-            rounds += u8::from(rounds > 0 || !quiet);
-            known.insert(*key, rounds);
-        }
-        rounds
-    }
-}
 
 /// When a controller reconciles the object again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,14 +44,14 @@ impl Model {
         let mut path = Vec::new();
         for _ in 0..ROUNDS + AGEING {
             let key = key(&s, &due);
-            if let Some(rounds) = self.converged.rounds(key) {
-                return self.converged.add(&path, rounds) <= ROUNDS;
+            if let Some(rounds) = self.statistics.converged.rounds(key) {
+                return self.statistics.converged.add(&path, rounds) <= ROUNDS;
             }
             let right = self.is_right(&s);
             let quiet = self.round(&mut s, &mut due) == 0 && right;
             path.push((key, quiet));
             if key == self::key(&s, &due) {
-                return quiet && self.converged.add(&path, 0) <= ROUNDS;
+                return quiet && self.statistics.converged.add(&path, 0) <= ROUNDS;
             }
         }
         false
@@ -211,10 +178,6 @@ impl Model {
 
 fn is_own(object: &ModelObject) -> bool {
     matches!(object.claim, Some(Annotation::Claim { life, .. }) if life == object.life)
-}
-
-fn ticks(pause: Duration) -> u8 {
-    u8::try_from(pause.as_secs().div_ceil(TICK.as_secs())).unwrap_or(u8::MAX)
 }
 
 /// Returns what the liveness run depends on: neither budgets nor past events.

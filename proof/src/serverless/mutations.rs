@@ -15,10 +15,10 @@ use domain::serverless::ownership::{ClaimReading, mark_of, marked_comment};
 use domain::serverless::reconcile::vocabulary::Listed;
 use domain::serverless::reconcile::vocabulary::Serverless;
 
-use crate::convert::{GARBLED, nonce, token};
-use crate::object::{Annotation, CachedObject};
-use crate::state::Machine;
-use crate::time::{OLD, TICK, moment, stamp, times};
+use super::convert::{GARBLED, nonce, token};
+use super::object::{Annotation, CachedObject};
+use super::state::Machine;
+use super::times::{OLD, TICK, moment, stamp, times};
 
 /// The rule that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -6,14 +6,14 @@ use domain::fault::FaultKind;
 use domain::reconcile::Input;
 use domain::serverless::reconcile::vocabulary::CallResponse;
 
-use crate::budget::spend;
-use crate::convert::{fault, to_domain};
-use crate::in_flight::AtlasWrite;
-use crate::object::MarkOwner;
-use crate::outcomes::RequestOutcome;
-use crate::state::{ModelEndpoint, ModelState, Phase};
-use crate::time::{LAG, TRAVEL, ago};
-use crate::{Invariant, Model};
+use super::convert::{fault, to_domain};
+use super::in_flight::AtlasWrite;
+use super::object::MarkOwner;
+use super::outcomes::RequestOutcome;
+use super::state::{ModelEndpoint, ModelState, Phase};
+use super::times::{LAG, TRAVEL, ago};
+use super::{Invariant, Model};
+use crate::spend::spend;
 
 impl Model {
     /// Delivers a request to Atlas, or loses it.

@@ -1,6 +1,6 @@
 //! Requests in flight: writes to Atlas and to the object, also those whose sender has given up. Plain data.
 
-use crate::object::{Annotation, CachedObject, MarkOwner};
+use super::object::{Annotation, CachedObject, MarkOwner};
 
 /// A write to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,8 +1,5 @@
 //! The budgets: how many faults may occur, and how often users may act. Plain data that only decreases.
 
-/// An unlimited budget.
-pub const NO_LIMIT: u8 = u8::MAX;
-
 /// The remaining faults and user actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Budget {
@@ -46,12 +43,4 @@ pub struct Budget {
     pub vanishings: u8,
     /// Marks that are removed in Atlas out of band.
     pub unmarkings: u8,
-}
-
-/// Takes one from the budget; `None` if it is used up.
-pub(crate) fn spend(budget: &mut u8) -> Option<()> {
-    if *budget != NO_LIMIT {
-        *budget = budget.checked_sub(1)?;
-    }
-    Some(())
 }

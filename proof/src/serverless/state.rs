@@ -7,11 +7,11 @@
 use domain::serverless::memory::Memory;
 use domain::serverless::reconcile::Reconcile;
 
-use crate::budget::Budget;
-use crate::in_flight::{AtlasRequest, Late};
+use super::budget::Budget;
+use super::in_flight::{AtlasRequest, Late};
+use super::object::{Annotation, CachedObject, MarkOwner, ModelObject};
+use super::times::LAG;
 use crate::interned::Interned;
-use crate::object::{Annotation, CachedObject, MarkOwner, ModelObject};
-use crate::time::LAG;
 
 /// The status of an endpoint in Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,9 +121,9 @@ pub struct PastEvents {
     pub gone: u8,
     /// The annotations of the object that was deleted last.
     pub backup: Option<Annotation>,
-    /// The invariants that a step has violated, as bits of [`crate::Invariant`].
+    /// The invariants that a step has violated, as bits of [`super::Invariant`].
     pub broken: u16,
-    /// Events that have happened, as bits of [`crate::Event`].
+    /// Events that have happened, as bits of [`super::Event`].
     pub events: u16,
 }
 

@@ -5,14 +5,14 @@
 use domain::reconcile::{ApiFailure, Input};
 use domain::serverless::memory::Memory;
 
-use crate::Model;
-use crate::actions::ModelAction;
-use crate::budget::spend;
-use crate::in_flight::AtlasWrite;
-use crate::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
-use crate::perform::receive;
-use crate::state::{Controller, ModelEndpoint, ModelState, PastEvents, Phase, Wait};
-use crate::time::{LAG, LONG_AGO, WITHIN};
+use super::Model;
+use super::actions::ModelAction;
+use super::in_flight::AtlasWrite;
+use super::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
+use super::perform::receive;
+use super::state::{Controller, ModelEndpoint, ModelState, PastEvents, Phase, Wait};
+use super::times::{LAG, LONG_AGO, WITHIN};
+use crate::spend::spend;
 
 impl Model {
     /// Returns the state in which the object has just been created and no controller has reconciled it.

@@ -1,21 +1,8 @@
 //! The scenarios that are searched with the protocol that ships, which keeps every invariant in each of them.
 
-use crate::{Budget, Config, Effort, Invariant, Manifest, MarkOwner};
-
-/// A scenario to search.
-#[derive(Debug, Clone, Copy)]
-pub struct Scenario {
-    /// Its name.
-    pub name: &'static str,
-    /// Its configuration.
-    pub config: Config,
-}
-
-/// How far the protocol that ships is searched.
-#[must_use]
-pub fn effort(steps: Option<usize>, sought: &'static [Invariant]) -> Effort {
-    Effort { steps, moves: None, liveness: true, sought }
-}
+use super::{Budget, Config, Manifest, MarkOwner, Model, Mutation};
+use crate::catalog::Scenario;
+use crate::run::check;
 
 /// No fault at all.
 pub(crate) const NOTHING: Budget = Budget {
@@ -71,7 +58,9 @@ pub(crate) const TWO: Config = Config { controllers: 2, ..QUIET };
 #[must_use]
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub fn scenarios() -> Vec<Scenario> {
-    let scenario = |name, config| Scenario { name, config };
+    let scenario = |name, config| {
+        Scenario::new(name, move |effort| check(Model::new(config, Mutation::None, effort.liveness), effort))
+    };
     vec![
         scenario(
             "one controller, many faults",

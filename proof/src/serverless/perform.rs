@@ -14,18 +14,18 @@ use domain::serverless::reconcile::vocabulary::{
     CallResponse, ClaimWrite, EndpointWrite, Listed, Serverless,
 };
 
-use crate::Invariant;
-use crate::api_server::bit;
-use crate::atlas::listing;
-use crate::budget::spend;
-use crate::controller::Turn;
-use crate::convert::{self, fault, id_number, mark_in, nonce_number, to_domain, vpc_number};
-use crate::in_flight::{AtlasRequest, AtlasWrite, Late, ObjectPatch};
-use crate::mutations::Mutation;
-use crate::object::{Annotation, CachedObject, MarkOwner, ModelObject};
-use crate::outcomes::StepOutcome;
-use crate::state::{Controller, ModelEndpoint, ModelState};
-use crate::time::{LAG, TRAVEL, moment, now, times};
+use super::Invariant;
+use super::api_server::bit;
+use super::atlas::listing;
+use super::controller::Turn;
+use super::convert::{self, fault, id_number, mark_in, nonce_number, to_domain, vpc_number};
+use super::in_flight::{AtlasRequest, AtlasWrite, Late, ObjectPatch};
+use super::mutations::Mutation;
+use super::object::{Annotation, CachedObject, MarkOwner, ModelObject};
+use super::outcomes::StepOutcome;
+use super::state::{Controller, ModelEndpoint, ModelState};
+use super::times::{LAG, TRAVEL, moment, now, times};
+use crate::spend::spend;
 
 /// Stores the object that a write returned. The cache is never behind the controller's own last write.
 pub(crate) fn receive(controller: &mut Controller, held: CachedObject) {

@@ -23,9 +23,9 @@ use domain::serverless::status::Report;
 use domain::status::Reported;
 use domain::token::{ClusterId, Token};
 
-use crate::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
-use crate::state::{ModelEndpoint, Phase};
-use crate::time::{LAG, TICK};
+use super::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
+use super::state::{ModelEndpoint, Phase};
+use super::times::{LAG, TICK};
 
 /// The nonce of [`Annotation::Unreadable`] in a claim of ours.
 pub(crate) const GARBLED: u8 = 101;

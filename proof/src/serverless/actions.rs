@@ -5,13 +5,13 @@
 
 use domain::serverless::memory::Memory;
 
-use crate::Model;
-use crate::controller::StepResult;
-use crate::in_flight::{AtlasRequest, AtlasWrite};
-use crate::object::MarkOwner;
-use crate::outcomes::RequestOutcome;
-use crate::outcomes::StepOutcome;
-use crate::state::{Controller, ModelState, Phase, Wait};
+use super::Model;
+use super::controller::StepResult;
+use super::in_flight::{AtlasRequest, AtlasWrite};
+use super::object::MarkOwner;
+use super::outcomes::RequestOutcome;
+use super::outcomes::StepOutcome;
+use super::state::{Controller, ModelState, Phase, Wait};
 
 /// One action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,12 +130,12 @@ impl Model {
     }
 
     /// Describes the action, with what the controller decided.
-    pub(crate) fn describe(&self, before: &ModelState, action: ModelAction) -> String {
+    pub(crate) fn description(&self, before: &ModelState, action: ModelAction) -> String {
         match action {
             ModelAction::Step(i, outcome) => {
                 let done: Option<StepResult> =
                     self.step(before, usize::from(i), outcome, false).map(|(_, done)| done);
-                let step = done.map(|done| crate::run::short(&done.step)).unwrap_or_default();
+                let step = done.map(|done| super::controller::short(&done.step)).unwrap_or_default();
                 let outcome =
                     if outcome == StepOutcome::Well { String::new() } else { format!(" ({outcome:?})") };
                 format!("{}: {step}{outcome}", name(i))
