@@ -84,7 +84,10 @@ pub(super) fn shown_state(o: &Observed, life: &Life) -> State {
 #[must_use]
 pub fn report(o: &Observed, decision: &Decision) -> Report {
     let recording = match &decision.step {
-        Step::Record(entry, _) if !o.object.is_deleting => Some(shown_state(o, &entry.life)),
+        // A former endpoint that is found again says nothing about the declared one.
+        Step::Record(entry, _) if !o.object.is_deleting && is_declared(o, &entry.life) => {
+            Some(shown_state(o, &entry.life))
+        }
         _ => None,
     };
     // Who waits until the object is ready finds its output ConfigMap.
@@ -125,6 +128,11 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     }
 }
 
+/// Returns `true` unless it is the life of another endpoint than the declared one.
+fn is_declared(o: &Observed, life: &Life) -> bool {
+    life.endpoint.is_none() || life.endpoint == o.subject.endpoint_id()
+}
+
 /// Returns the entries after the step, the declared one first: the fields describe it.
 fn entries(o: &Observed, decision: &Decision, state: &State) -> Vec<Entry> {
     let mut entries = o.object.entries.clone();
@@ -132,8 +140,7 @@ fn entries(o: &Observed, decision: &Decision, state: &State) -> Vec<Entry> {
         Step::Record(entry, _) => {
             // A service has one life at a time.
             entries.retain(|known| o.sort() == Sort::Endpoint && known.life != entry.life);
-            let is_declared = entry.life.endpoint.is_none() || entry.life.endpoint == o.subject.endpoint_id();
-            let at = if is_declared { 0 } else { entries.len() };
+            let at = if is_declared(o, &entry.life) { 0 } else { entries.len() };
             entries.insert(at, entry.clone());
         }
         Step::Forget(life, _) => entries.retain(|entry| entry.life != *life),

@@ -236,6 +236,22 @@ fn a_recorded_service_is_there_whatever_region_atlas_names() {
     }
 }
 
+#[test]
+fn what_is_found_of_a_former_endpoint_does_not_make_the_declared_one_ready() {
+    let mut o = endpoint();
+    o.subject = match o.subject {
+        Subject::Endpoint { service, .. } => Subject::Endpoint { service, endpoint: declared(2) },
+        other => other,
+    };
+    claim(&mut o, &ClaimTarget::Create(Some(of_endpoint(1))), LONG, AttemptOutcome::Unknown);
+    show(&mut o, &[(1, ConnectionStatus::Available)]);
+    let decision = decide(&o);
+    assert_eq!(decision.step, Step::Record(entry(of_endpoint(1), Provenance::Unproven), None));
+    let report = report(&o, &decision);
+    let ready = report.get(ConditionType::Ready).unwrap();
+    assert_eq!((ready.status, ready.reason), (false, Reason::Creating));
+}
+
 fn ready_message(o: &Observed) -> String {
     report(o, &decide(o)).get(ConditionType::Ready).unwrap().message.to_string()
 }
