@@ -8,9 +8,10 @@
     reason = "these are tests, also where the fuzzer runs them: one that is violated panics"
 )]
 
+pub mod dedicated;
+
 use std::time::{Duration, SystemTime};
 
-use domain::dedicated::service::{EndpointService, Provider};
 use domain::fault::FaultKind;
 use domain::ids::ProjectId;
 use domain::serverless::ownership::{mark_of, same_comment};
@@ -27,8 +28,8 @@ use super::http::{RawResponse, retry_after};
 use super::operation::Operation;
 use super::redact::{self, SecretText};
 use super::serverless::{json, parse_endpoint};
-use super::write_result::{DeleteOutcome, WriteResult, classify_delete, classify_write};
-use super::{classify, cluster, endpoint, endpoint_service, response};
+use super::write_result::{WriteResult, classify_write};
+use super::{classify, response};
 
 /// Stands for every secret that a server could echo. The base64 of the pair is hidden, too.
 const SECRET: &str = "hunter2-hunter2";
@@ -85,8 +86,7 @@ fn is_a_scheme_alone(line: &str) -> bool {
 
 /// Checks a status (two bytes) and a body, as every operation reads them.
 pub fn response(bytes: &[u8]) {
-    let (status, body) = bytes.split_at(bytes.len().min(2));
-    let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
+    let (status, body) = status_and_body(bytes);
     let raw = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
     let (project, key) = ("5f7cac1adf5d6c6306f4b283".parse().unwrap(), key());
     let context = |operation| context(operation, &project, &key);
@@ -141,8 +141,6 @@ pub fn response(bytes: &[u8]) {
         WriteResult::Uncertain(error) => is_well_said(&error, opened.status),
     }
 
-    response_about_dedicated(status, body);
-
     if let Some(json) = &opened.json {
         if let Some(error) = response::oauth_error(json) {
             assert!(!error.code.is_empty());
@@ -154,6 +152,13 @@ pub fn response(bytes: &[u8]) {
     }
 }
 
+/// Returns the status that the first two bytes say, and the rest.
+fn status_and_body(bytes: &[u8]) -> (u16, &[u8]) {
+    let (status, body) = bytes.split_at(bytes.len().min(2));
+    let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
+    (status, body)
+}
+
 /// Returns the context of a request.
 fn context<'a>(
     operation: Operation,
@@ -161,79 +166,6 @@ fn context<'a>(
     credentials: &'a Credentials,
 ) -> RequestContext<'a> {
     RequestContext { operation, attempt: "failed to list orders", subject: "orders", project, credentials }
-}
-
-/// Checks a status and a body, as the operations of dedicated clusters read them.
-fn response_about_dedicated(status: u16, body: &[u8]) {
-    let raw = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
-    let (project, key) = ("5f7cac1adf5d6c6306f4b283".parse().unwrap(), key());
-    let context = |operation| context(operation, &project, &key);
-    let opened = response::open(raw());
-    match classify_delete(context(Operation::DeleteEndpoint), Ok(raw())).1 {
-        WriteResult::Executed(DeleteOutcome::Accepted) => assert!(opened.is_success()),
-        WriteResult::Executed(DeleteOutcome::NotFound) => {
-            assert!(opened.status == 404 && opened.error.is_some(), "{}", opened.status);
-        }
-        WriteResult::Refused(error) => {
-            is_well_said(&error, opened.status);
-            assert!(opened.status == 401 || opened.error.is_some(), "who is not Atlas proves nothing");
-        }
-        WriteResult::Uncertain(error) => is_well_said(&error, opened.status),
-    }
-    for provider in Provider::ALL {
-        let listing = context(Operation::ListServices).success(&opened, |reply| {
-            endpoint_service::json::services(reply.json()?, provider, &reply.secrets)
-        });
-        match listing {
-            Ok(listing) => {
-                let json = opened.json.as_ref().unwrap();
-                let shown = json.as_array().or_else(|| json.get("results")?.as_array()).unwrap();
-                assert_eq!(listing.len(), shown.len(), "none is left out");
-                listing.iter().zip(shown).for_each(|(service, shown)| is_as_sent(service, shown));
-            }
-            Err(error) => is_well_said(&error, opened.status),
-        }
-        let parse =
-            |reply: &response::Response| endpoint::json::endpoint(reply.json()?, provider, &reply.secrets);
-        match classify_write(context(Operation::CreateEndpoint), Ok(raw()), parse).1 {
-            WriteResult::Executed(endpoint) => {
-                assert!(opened.is_success());
-                is_fit_to_be_shown(endpoint.error_message.as_deref().unwrap_or_default());
-                assert!(!endpoint.status.as_str().chars().any(is_unfit));
-            }
-            WriteResult::Refused(error) | WriteResult::Uncertain(error) => {
-                is_well_said(&error, opened.status);
-            }
-        }
-    }
-    let cluster =
-        context(Operation::GetCluster).success(&opened, |reply| cluster::json::cluster(reply.json()?));
-    match cluster {
-        Ok(cluster) => {
-            for strings in cluster.private_strings {
-                let all = [strings.standard, strings.srv, strings.srv_shard_optimized];
-                assert!(all.iter().flatten().all(|text| !text.is_empty() && !text.chars().any(is_unfit)));
-                assert!(all.iter().any(Option::is_some));
-            }
-        }
-        Err(error) => is_well_said(&error, opened.status),
-    }
-}
-
-/// A service is what Atlas sent, with all of its endpoints, and can be printed.
-fn is_as_sent(service: &EndpointService, shown: &Value) {
-    assert_eq!(shown.get("id").and_then(Value::as_str), Some(service.id.as_str()));
-    let status = shown.get("status").and_then(Value::as_str).unwrap_or_default();
-    assert_eq!(service.status.as_str(), kept(status), "a status is kept as it came, but fit to be shown");
-    let name = match service.target.provider() {
-        Provider::Aws => "interfaceEndpoints",
-        Provider::Azure => "privateEndpoints",
-        Provider::Gcp => "endpointGroupNames",
-    };
-    let ids = shown.get(name).and_then(Value::as_array).map_or(0, Vec::len);
-    assert_eq!(service.endpoint_ids.len(), ids, "no endpoint is left out");
-    assert!(service.endpoint_ids.iter().all(|id| id.len() <= MAX_BYTES && !id.chars().any(is_unfit)));
-    is_fit_to_be_shown(service.error_message.as_deref().unwrap_or_default());
 }
 
 /// An error can be printed, and claims an absence only by Atlas' own code.

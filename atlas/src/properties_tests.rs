@@ -21,6 +21,7 @@ fn seeds_hold(target: &str, check: fn(&[u8])) {
 #[test]
 fn the_seeds_hold() {
     seeds_hold("challenge", challenge);
+    seeds_hold("dedicated_response", dedicated::response);
     seeds_hold("response", response);
     seeds_hold("shown", shown);
     seeds_hold("waiting", waiting);
@@ -229,12 +230,15 @@ proptest! {
 
     #[test]
     fn any_response_is_parsed_or_an_error_that_can_be_shown((status, body) in a_response()) {
-        response(&as_bytes(status, &body.to_string()));
+        let bytes = as_bytes(status, &body.to_string());
+        response(&bytes);
+        dedicated::response(&bytes);
     }
 
     #[test]
     fn any_bytes_are_understood_or_an_error_that_can_be_shown(bytes in vec(any::<u8>(), 0..300)) {
         response(&bytes);
+        dedicated::response(&bytes);
     }
 
     #[test]

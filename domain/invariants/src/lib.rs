@@ -19,6 +19,7 @@ mod consistency;
 mod continuity;
 mod creating;
 pub mod decisions;
+pub mod dedicated;
 mod draw;
 pub mod fixtures;
 mod leaving;

@@ -18,7 +18,7 @@ use domain::dedicated::names::{Names, ServiceName};
 use domain::dedicated::observed::{Deletion, ServiceRef, Spec, Subject};
 use domain::dedicated::reconcile::Reconcile;
 use domain::dedicated::reconcile::vocabulary::{CallResponse, Dedicated, DedicatedWrite, Listed};
-use domain::dedicated::service::{Provider, ProviderServices, ServiceKey, ServiceStatus};
+use domain::dedicated::service::ServiceStatus;
 use domain::fault::{Fault, FaultKind};
 use domain::instant::Stamp;
 use domain::reconcile::{Done, Effect, Input, Moment, ObjectWrite, Resolution};
@@ -102,13 +102,10 @@ pub(crate) struct DedicatedWorld {
 /// How long a request may travel: T and S.
 const TRAVEL: Duration = Duration::from_secs(90);
 
+pub(crate) use crate::fixtures::{cloud_id, rules, service_key};
+
 pub(crate) const A: usize = 0;
 pub(crate) const B: usize = 1;
-
-pub(crate) fn service_key() -> ServiceKey {
-    let services = ProviderServices { project: "a".repeat(24).parse().unwrap(), provider: Provider::Aws };
-    ServiceKey { services, region: "EU_WEST_1".parse().unwrap(), is_port_mapped: false }
-}
 
 pub(crate) fn pes(name: &str) -> KindAndName {
     KindAndName::new(Sort::Service, "team-a", name)
@@ -116,10 +113,6 @@ pub(crate) fn pes(name: &str) -> KindAndName {
 
 pub(crate) fn pe(name: &str) -> KindAndName {
     KindAndName::new(Sort::Endpoint, "team-a", name)
-}
-
-pub(crate) fn rules() -> Spec {
-    Spec { progress_deadline: Duration::from_mins(15), ..Spec::default() }
 }
 
 pub(crate) fn service_spec() -> DeclaredSpec {
@@ -145,10 +138,6 @@ pub(crate) fn with_strings(spec: DeclaredSpec, output: &'static str) -> Declared
 
 pub(crate) fn cluster(name: &str) -> ClusterName {
     name.parse().unwrap()
-}
-
-pub(crate) fn cloud_id(number: u32) -> CloudEndpointId {
-    format!("vpce-{number}").parse().unwrap()
 }
 
 /// Returns the word for an effect.

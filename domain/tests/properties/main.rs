@@ -6,7 +6,7 @@
 mod holds;
 
 use holds::holds;
-use invariants::properties::{claim, decide, mark, memory, rate_limits, reconcile, schedule};
+use invariants::properties::{claim, decide, dedicated, mark, memory, rate_limits, reconcile, schedule};
 
 #[test]
 fn the_invariants_hold_whatever_is_observed() {
@@ -41,4 +41,29 @@ fn a_reconcile_ends_and_passes_no_guard_whatever_the_inputs_are() {
 #[test]
 fn pauses_concern_whom_atlas_refused_and_end_whatever_it_responds() {
     holds("rate_limits", 1_000, 200, rate_limits::check);
+}
+
+#[test]
+fn decide_of_the_dedicated_kinds_breaks_no_law_whatever_is_observed() {
+    holds("dedicated_decide", 40_000, 260, dedicated::decide::check);
+}
+
+#[test]
+fn a_claim_of_the_dedicated_kinds_is_read_as_one_thing_whatever_it_is() {
+    holds("dedicated_claim", 4_000, 200, dedicated::claim::check);
+}
+
+#[test]
+fn no_claim_of_the_dedicated_kinds_ends_its_wait_early_whatever_happens() {
+    holds("dedicated_memory", 4_000, 400, dedicated::memory::check);
+}
+
+#[test]
+fn a_reconcile_of_the_dedicated_kinds_ends_and_passes_no_guard() {
+    holds("dedicated_reconcile", 8_000, 900, dedicated::reconcile::check);
+}
+
+#[test]
+fn two_spellings_of_a_region_are_equal_and_nothing_else_is() {
+    holds("region", 4_000, 100, dedicated::region::check);
 }

@@ -3,6 +3,7 @@
 
 pub mod claim;
 pub mod decide;
+pub mod dedicated;
 pub mod mark;
 pub mod memory;
 pub mod rate_limits;
