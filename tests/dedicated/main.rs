@@ -16,11 +16,8 @@ mod clusters;
 mod failures;
 mod first_listings;
 mod in_flight;
-mod kills;
 mod lifecycle;
-mod lives;
 mod losses;
-mod lost_responses;
 mod others;
 mod output;
 mod recovery;
@@ -29,7 +26,6 @@ mod remote_regions;
 mod rivals;
 mod selector;
 mod switched_off;
-mod two_operators;
 
 /// The VPC endpoint of most tests.
 const VPC: &str = "vpce-0a1b2c3d4e5f60718";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testbed::{Action, FakeResponse};
 
+use crate::path::{Path, PlanSubject};
 use crate::requests::{ATLAS, Request, RequestKind};
 
 /// Longer than the operator's timeout for the API server (5 s): it has given up when the request arrives.
@@ -30,6 +31,8 @@ pub(crate) struct PlannedFault {
     cluster: &'static [RequestKind],
     /// The same for Atlas.
     atlas: &'static [RequestKind],
+    /// The only subject to which it applies, unless it applies to both.
+    of: Option<PlanSubject>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub(crate) enum What {
     Slow,
     /// It is rejected with this status.
     Status(u16),
+    /// Atlas rejects it with this status and code.
+    Code(u16, &'static str),
     /// The response breaks off in its middle.
     Truncate,
     /// The response is the last one to the same request.
@@ -63,45 +68,84 @@ pub(crate) enum What {
     Kill,
 }
 
-use RequestKind::{List, Read, Relist, Watch, Write};
+use RequestKind::{Event, List, Output, Read, Relist, Watch, Write};
 
 const ALL: &[RequestKind] = &[Read, List, Relist, Watch, Write];
 /// A watch has no response that could break off or be late; it is closed or expired instead.
 const WHOLE: &[RequestKind] = &[Read, List, Relist, Write];
 /// A read leaves no effect, so that to lose it or its response is the same; and no server rejects it with a conflict.
 const WRITES: &[RequestKind] = &[Write];
+/// A process that is killed writes an output ConfigMap when it starts.
+const EFFECTS: &[RequestKind] = &[Write, Output, Event];
+/// An event that is lost is lost, however.
+const WITH_EVENTS: &[RequestKind] = &[Read, List, Relist, Watch, Write, Event];
 /// Only a repeated listing can get an old response.
 const AGAIN: &[RequestKind] = &[Relist];
-/// Atlas has no watches; the API server serves no instances.
+/// A write that is answered so was not executed, and what it is about is there nevertheless: no server says that.
+const READS: &[RequestKind] = &[Read, List, Relist];
+/// Atlas has no watches; the API server serves no instances and no services.
 const NONE: &[RequestKind] = &[];
 
 /// All faults.
-pub(crate) const FAULTS: [PlannedFault; 18] = [
-    PlannedFault { name: "refuse", what: What::Refuse, cluster: ALL, atlas: ALL },
-    PlannedFault { name: "hang", what: What::Hang, cluster: ALL, atlas: ALL },
-    PlannedFault { name: "apply-and-hang", what: What::ApplyAndHang, cluster: WRITES, atlas: WRITES },
-    PlannedFault { name: "drop", what: What::Drop, cluster: ALL, atlas: ALL },
-    PlannedFault { name: "apply-and-drop", what: What::ApplyAndDrop, cluster: WRITES, atlas: WRITES },
-    PlannedFault { name: "delay", what: What::Delay, cluster: ALL, atlas: ALL },
-    PlannedFault { name: "slow", what: What::Slow, cluster: WHOLE, atlas: WHOLE },
-    PlannedFault { name: "409", what: What::Status(409), cluster: WRITES, atlas: WRITES },
-    PlannedFault { name: "429", what: What::Status(429), cluster: ALL, atlas: ALL },
-    PlannedFault { name: "500", what: What::Status(500), cluster: ALL, atlas: ALL },
-    PlannedFault { name: "503", what: What::Status(503), cluster: ALL, atlas: ALL },
-    PlannedFault { name: "no-instance", what: What::Status(404), cluster: NONE, atlas: ALL },
-    PlannedFault { name: "no-api", what: What::Status(410), cluster: NONE, atlas: ALL },
-    PlannedFault { name: "truncate", what: What::Truncate, cluster: WHOLE, atlas: WHOLE },
-    PlannedFault { name: "stale-list", what: What::Stale, cluster: AGAIN, atlas: AGAIN },
-    PlannedFault { name: "watch-closed", what: What::CloseWatches, cluster: ALL, atlas: NONE },
-    PlannedFault { name: "410", what: What::ExpireWatches, cluster: ALL, atlas: NONE },
-    PlannedFault { name: "kill", what: What::Kill, cluster: WRITES, atlas: WRITES },
+pub(crate) const FAULTS: [PlannedFault; 19] = [
+    row("refuse", What::Refuse, ALL, ALL),
+    row("hang", What::Hang, WITH_EVENTS, ALL),
+    row("apply-and-hang", What::ApplyAndHang, WRITES, WRITES),
+    row("drop", What::Drop, ALL, ALL),
+    row("apply-and-drop", What::ApplyAndDrop, WRITES, WRITES),
+    row("delay", What::Delay, ALL, ALL),
+    row("slow", What::Slow, WHOLE, WHOLE),
+    row("409", What::Status(409), WRITES, WRITES),
+    row("429", What::Status(429), ALL, ALL),
+    row("500", What::Status(500), WITH_EVENTS, ALL),
+    row("503", What::Status(503), ALL, ALL),
+    PlannedFault {
+        of: Some(PlanSubject::Serverless),
+        ..row("no-instance", What::Code(404, "CLUSTER_NOT_FOUND"), NONE, ALL)
+    },
+    PlannedFault {
+        of: Some(PlanSubject::Serverless),
+        ..row("no-api", What::Code(410, "VERSION_GONE"), NONE, ALL)
+    },
+    PlannedFault {
+        of: Some(PlanSubject::Dedicated),
+        ..row("no-service", What::Code(404, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND"), NONE, READS)
+    },
+    row("truncate", What::Truncate, WHOLE, WHOLE),
+    row("stale-list", What::Stale, AGAIN, AGAIN),
+    row("watch-closed", What::CloseWatches, ALL, NONE),
+    row("410", What::ExpireWatches, ALL, NONE),
+    row("kill", What::Kill, EFFECTS, WRITES),
 ];
 
+const fn row(
+    name: &'static str,
+    what: What,
+    cluster: &'static [RequestKind],
+    atlas: &'static [RequestKind],
+) -> PlannedFault {
+    PlannedFault { name, what, cluster, atlas, of: None }
+}
+
 impl PlannedFault {
-    /// Returns whether it applies to this request.
-    pub(crate) fn fits(&self, request: &Request) -> bool {
+    /// Returns whether it applies to this request of the path.
+    pub(crate) fn fits(&self, path: Path, request: &Request) -> bool {
         let kinds = if request.proxy == ATLAS { self.atlas } else { self.cluster };
-        kinds.contains(&request.kind)
+        kinds.contains(&request.kind) && self.of.is_none_or(|subject| subject == path.subject())
+    }
+
+    /// Returns whether the operator never gets the response to the request, whatever the proxy records.
+    pub(crate) fn withholds(&self) -> bool {
+        let is_passed_on = matches!(
+            self.what,
+            What::Slow
+                | What::Status(_)
+                | What::Code(..)
+                | What::Stale
+                | What::CloseWatches
+                | What::ExpireWatches
+        );
+        !is_passed_on
     }
 
     /// Returns the action of the proxy on the request; `kill` ends the operator.
@@ -115,7 +159,8 @@ impl PlannedFault {
             What::ApplyAndDrop => Action::DropResponse,
             What::Delay => Action::DelayRequest(if at_atlas { LATE_AT_ATLAS } else { LATE_AT_CLUSTER }),
             What::Slow => Action::DelayRequest(SLOW),
-            What::Status(status) if at_atlas => Action::Respond(of_atlas(status)),
+            What::Status(status) if at_atlas => Action::Respond(of_atlas(status, code(status))),
+            What::Code(status, code) => Action::Respond(of_atlas(status, code)),
             What::Status(status) => Action::kubernetes(status, reason(status)),
             What::Truncate => Action::Truncate(request.response_bytes / 2),
             What::Stale => Action::Stale,
@@ -136,18 +181,19 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Returns a response of Atlas with this status. A 429 requests a short pause, since without one the operator's own is
-/// long.
-fn of_atlas(status: u16) -> FakeResponse {
-    // A single response that reports "gone" ends nothing.
-    let code = match status {
-        404 => "CLUSTER_NOT_FOUND",
-        410 => "VERSION_GONE",
+/// Returns Atlas' code for a status.
+fn code(status: u16) -> &'static str {
+    match status {
         409 => "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS",
         429 => "RATE_LIMITED",
         503 => "SERVICE_UNAVAILABLE",
         _ => "UNEXPECTED_ERROR",
-    };
+    }
+}
+
+/// Returns a response of Atlas with this status and code; a single response that reports "gone" ends nothing. A 429 requests a short
+/// pause, since without one the operator's own is long.
+fn of_atlas(status: u16, code: &str) -> FakeResponse {
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     if status == 429 {
         headers.push(("retry-after".to_owned(), "1".to_owned()));

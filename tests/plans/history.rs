@@ -1,4 +1,4 @@
-//! Every version of an object that the API server ever had, by a watch past all proxies.
+//! Every version of the objects that the API server ever had, by watches past all proxies.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,29 +6,36 @@ use std::time::Duration;
 use atlas_simulator::Simulator;
 use futures::StreamExt;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
+use kube::api::{Api, DynamicObject, ListParams, WatchEvent, WatchParams};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// One version, and when it was observed on the clock of the simulator.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct SeenVersion {
     pub(crate) at: Duration,
-    pub(crate) object: ServerlessPrivateEndpoint,
+    pub(crate) object: Value,
+    /// The object is gone, and this was its last version.
+    pub(crate) is_end: bool,
 }
 
+type SharedVersions = Arc<Mutex<Vec<SeenVersion>>>;
+
 pub(crate) struct History {
-    versions: Arc<Mutex<Vec<SeenVersion>>>,
-    watching: JoinHandle<()>,
+    versions: SharedVersions,
+    watching: Vec<JoinHandle<()>>,
 }
 
 impl History {
-    /// Records the only object in a namespace; there must be none yet.
-    pub(crate) async fn start(objects: Api<ServerlessPrivateEndpoint>, atlas: &Simulator) -> Self {
-        let from = objects.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
-        let versions = Arc::new(Mutex::new(Vec::new()));
-        let watching = tokio::spawn(watch(objects, atlas.started(), from, Arc::clone(&versions)));
+    /// Records the objects of these kinds in a namespace; there must be none yet.
+    pub(crate) async fn start(kinds: &[&Api<DynamicObject>], atlas: &Simulator) -> Self {
+        let (versions, mut watching) = (SharedVersions::default(), Vec::new());
+        for &objects in kinds {
+            let from = objects.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
+            let watch = watch(objects.clone(), atlas.started(), from, Arc::clone(&versions));
+            watching.push(tokio::spawn(watch));
+        }
         Self { versions, watching }
     }
 
@@ -36,9 +43,9 @@ impl History {
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until all earlier writes are recorded.
-    pub(crate) async fn until(&self, version: &str) {
-        while !self.versions().iter().any(|seen| seen.object.resource_version().as_deref() == Some(version)) {
+    /// Waits until all earlier writes to objects of this kind are recorded.
+    pub(crate) async fn until(&self, version: &Value) {
+        while !self.versions().iter().any(|seen| seen.object["metadata"]["resourceVersion"] == *version) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -46,26 +53,22 @@ impl History {
 
 impl Drop for History {
     fn drop(&mut self) {
-        self.watching.abort();
+        self.watching.iter().for_each(JoinHandle::abort);
     }
 }
 
-async fn watch(
-    objects: Api<ServerlessPrivateEndpoint>,
-    beginning: Instant,
-    mut from: String,
-    versions: Arc<Mutex<Vec<SeenVersion>>>,
-) {
+async fn watch(objects: Api<DynamicObject>, beginning: Instant, mut from: String, versions: SharedVersions) {
     loop {
         let mut events = objects.watch(&WatchParams::default(), &from).await.unwrap().boxed();
         while let Some(Ok(event)) = events.next().await {
-            let (WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object)) =
-                event
-            else {
-                continue;
+            let (object, is_end) = match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, false),
+                WatchEvent::Deleted(object) => (object, true),
+                _ => continue,
             };
             from = object.resource_version().unwrap();
-            let seen = SeenVersion { at: beginning.elapsed(), object };
+            let object = serde_json::to_value(&object).unwrap();
+            let seen = SeenVersion { at: beginning.elapsed(), object, is_end };
             versions.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
         }
     }

@@ -12,16 +12,17 @@
 )]
 
 mod clock;
+mod dedicated;
 mod faults;
 mod fixture;
 mod history;
-mod judge;
-mod judge_self_test;
 mod mutation;
 mod operator;
+mod path;
 mod plan;
+mod record;
 mod requests;
 mod run;
 mod schema;
+mod serverless;
 mod summary;
-mod writes;

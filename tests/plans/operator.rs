@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use test_support::{Fixture, PATIENCE, settled};
-use testbed::{Exchange, Process, Proxy, Recording, SHORT_TIMES};
+use testbed::{Exchange, Process, Proxy, Recording, SHORT_TIMES, Signal};
 use tokio::task::JoinHandle;
 
 use crate::requests::{ATLAS, CLUSTER};
@@ -103,6 +103,17 @@ impl ProxiedOperator {
         move || locked(&processes).current.as_ref().unwrap().kill().unwrap()
     }
 
+    /// Kills the process that runs now. Returns `false` if it was killed before and is not started yet.
+    pub(crate) fn kill(&self) -> bool {
+        let current = locked(&self.processes).current.clone();
+        current.is_some_and(|process| process.kill().is_ok())
+    }
+
+    /// Sends a signal to the process that runs now.
+    pub(crate) fn signal(&self, signal: Signal) {
+        locked(&self.processes).current.as_ref().unwrap().signal(signal).unwrap();
+    }
+
     /// Returns how its processes ended by themselves, and panics in their logs.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let processes = locked(&self.processes);
@@ -124,9 +135,9 @@ impl ProxiedOperator {
         move |proxy| if proxy == ATLAS { atlas } else { cluster }
     }
 
-    /// Waits until it has sent no request for a while. A watch that is opened again does not count.
+    /// Waits until it has sent no write for a while. A service without endpoints is polled without end.
     pub(crate) async fn until_quiet(&self, quiet: Duration) {
-        settled(quiet, || self.recording.exchanges().len()).await;
+        settled(quiet, || self.recording.effects().len()).await;
     }
 
     /// Removes the log: only those of failed plans are read.

@@ -3,19 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use atlas_simulator::{Operation, Span};
-use kube::ResourceExt;
+use atlas_simulator::Span;
 use serde_json::Value;
 use test_support::PATIENCE;
 use testbed::Exchange;
 use tokio::time::{Instant, sleep};
 
 use crate::faults::{DOWN, PlannedFault, What};
-use crate::fixture::{Path, PlanFixture, QUIET, reconciled};
-use crate::judge::faults_of;
+use crate::fixture::{PlanFixture, QUIET, reconciled};
 use crate::operator::ProxiedOperator;
-use crate::requests::{ATLAS, CLUSTER, Request, RequestKind, is_lasting_watch, requests};
-use crate::writes::is_post;
+use crate::path::Path;
+use crate::requests::{ATLAS, CLUSTER, Request, RequestKind, is_post, requests};
 
 /// The latency of Atlas' writes where a request is slow: longer than that.
 const SLOW_WRITES: Span = Span::millis(1200, 1200);
@@ -76,15 +74,18 @@ pub(crate) struct Clean {
 /// The result of one plan.
 pub(crate) struct PlanVerdict {
     pub(crate) wrong: Vec<String>,
+    /// The request that was to go wrong came.
+    pub(crate) is_met: bool,
     /// All requests of the operators, first of the one with the fault.
     pub(crate) trace: String,
     pub(crate) took: Duration,
 }
 
-/// Runs a path without any fault.
-pub(crate) async fn clean(path: Path) -> Clean {
-    let fixture = PlanFixture::new().await;
-    let mut operator = ProxiedOperator::new(&fixture.base, &format!("{}/clean", path.name())).await;
+/// Runs a path without any fault, which may run several times at once.
+pub(crate) async fn clean(path: Path, round: usize) -> (Clean, PlanVerdict) {
+    let started = Instant::now();
+    let fixture = PlanFixture::new(path).await;
+    let mut operator = ProxiedOperator::new(&fixture.base, &format!("{}/clean-{round}", path.name())).await;
     fixture.former_life(path, &mut operator).await;
     let former = operator.counts();
     fixture.ready(path, &mut operator).await;
@@ -95,15 +96,18 @@ pub(crate) async fn clean(path: Path) -> Clean {
     let requests = requests(&operator.recording.exchanges(), skipped, path.has_start());
     let end = fixture.picture().await;
     let deleted_at = fixture.end(path, acted_at, &[&operator]).await;
-    let wrong = faults_of(&fixture.record(Some(deleted_at), &[&operator]).await);
-    assert!(wrong.is_empty(), "{}, without any fault: {wrong:?}", path.name());
-    Clean { path, requests, end }
+    let wrong = fixture.judged(&fixture.record(Some(deleted_at), &[&operator]).await);
+    if wrong.is_empty() {
+        operator.forget_log();
+    }
+    let trace = operator.recording.listing();
+    (Clean { path, requests, end }, PlanVerdict { wrong, is_met: true, trace, took: started.elapsed() })
 }
 
 /// Runs one plan and judges it.
 pub(crate) async fn run(plan: &FaultPlan, clean: &Clean) -> PlanVerdict {
     let started = Instant::now();
-    let fixture = PlanFixture::new().await;
+    let fixture = PlanFixture::new(plan.path).await;
     let mut operator = ProxiedOperator::new(&fixture.base, &plan.to_string()).await;
     fixture.former_life(plan.path, &mut operator).await;
     if plan.path.has_start() {
@@ -115,7 +119,7 @@ pub(crate) async fn run(plan: &FaultPlan, clean: &Clean) -> PlanVerdict {
     };
     if let Some(other) = &mut other {
         other.launch();
-        other.recording.wait_for(1, is_lasting_watch, PATIENCE).await.unwrap();
+        assert!(fixture.until_watched(other, PATIENCE).await, "the other operator does not watch");
         // Or it could make the endpoint, and the first one would never have seen Atlas without it.
         other.cluster.hold_watches(true);
     }
@@ -135,13 +139,11 @@ pub(crate) async fn run(plan: &FaultPlan, clean: &Clean) -> PlanVerdict {
     let (acted_at, before) = (fixture.base.atlas.now(), operator.recording.exchanges().len());
     fixture.act(plan.path, &mut operator).await;
     let mut wrong = Vec::new();
-    if operator.recording.wait_for(1, |exchange| exchange.planned, PATIENCE).await.is_err() {
-        wrong.push("the request that is to go wrong never came".to_owned());
-    }
+    let is_met = operator.recording.wait_for(1, |exchange| exchange.planned, PATIENCE).await.is_ok();
     if let Some(other) = &other {
         other.cluster.hold_watches(false);
     }
-    if plan.fault.what == What::Refuse {
+    if is_met && plan.fault.what == What::Refuse {
         let proxy = if plan.request.proxy == ATLAS { &mut operator.atlas } else { &mut operator.cluster };
         proxy.close().await;
         sleep(DOWN).await;
@@ -151,7 +153,8 @@ pub(crate) async fn run(plan: &FaultPlan, clean: &Clean) -> PlanVerdict {
         sleep(DOWN).await;
         operator.cluster.hold_watches(false);
     }
-    if plan.fault.what == What::Delay
+    if is_met
+        && plan.fault.what == What::Delay
         && let Err(error) = operator.recording.wait_for(1, has_response, PATIENCE).await
     {
         wrong.push(format!("the delayed request never arrived: {error}"));
@@ -159,24 +162,28 @@ pub(crate) async fn run(plan: &FaultPlan, clean: &Clean) -> PlanVerdict {
     // That path ends as it begins, so that only this shows that the operator is back. A request that opens a watch does
     // not hold back the listing: the operator may reconcile before.
     let since = if plan.request.kind == RequestKind::Watch { before } else { after(plan, &operator) };
-    if plan.path == Path::Restart && reconciled(&operator, since).await.is_err() {
+    if plan.path.is_restart() && reconciled(&operator, since).await.is_err() {
         wrong.push("the restarted operator never listed in Atlas".to_owned());
     }
     let operators: Vec<_> = [Some(&operator), other.as_ref()].into_iter().flatten().collect();
     wrong.extend(ends(plan, &fixture, &clean.end, &operators).await);
-    if plan.fault.what == What::Stale && !operator.recording.exchanges().iter().any(has_response) {
+    if is_met && plan.fault.what == What::Stale && !operator.recording.exchanges().iter().any(has_response) {
         wrong.push("the stale request never had another response".to_owned());
     }
-    let mut deleted_at = (plan.path == Path::Delete).then_some(acted_at);
+    let mut deleted_at = plan.path.deletes().then_some(acted_at);
     if wrong.is_empty() {
         deleted_at = Some(fixture.end(plan.path, acted_at, &operators).await);
     }
     let mut record = fixture.record(deleted_at, &operators).await;
     record.is_informed &= plan.fault.what != What::Stale;
-    wrong.extend(faults_of(&record));
-    let posts = record.processes.iter().flatten().filter(|exchange| is_post(exchange)).count();
-    if plan.path == Path::Restart && posts > 1 {
-        wrong.push(format!("P3: {posts} POSTs, and the first got its response and was recorded"));
+    record.is_withheld = plan.fault.withholds();
+    record.is_killed = plan.fault.what == What::Kill;
+    wrong.extend(fixture.judged(&record));
+    let is_late = |exchange: &Exchange| exchange.number > before && is_post(exchange);
+    let posts =
+        operator.recording.count(is_late) + other.as_ref().map_or(0, |other| other.recording.count(is_post));
+    if plan.path.is_restart() && posts > 0 {
+        wrong.push(format!("{posts} POSTs, and all is there already"));
     }
     for complaint in operators.iter().flat_map(|operator| operator.complaints()) {
         // What cannot be had at the start ends the program, as it should; its pod starts it again.
@@ -193,7 +200,7 @@ pub(crate) async fn run(plan: &FaultPlan, clean: &Clean) -> PlanVerdict {
     if let Some(other) = &other {
         trace = format!("{trace}\nand the other operator:{}", other.recording.listing());
     }
-    PlanVerdict { wrong, trace, took: started.elapsed() }
+    PlanVerdict { wrong, is_met, trace, took: started.elapsed() }
 }
 
 /// Plans the fault of the plan's request from now on.
@@ -246,18 +253,15 @@ async fn ends(
             return Some(written);
         }
     }
-    let (now, object) = (fixture.picture().await, fixture.object().await);
-    let object = serde_json::to_string_pretty(&object).unwrap_or_default();
-    Some(format!("it never came to its end\n  {end}\nbut is\n  {now}\n{object}\n{written}"))
+    let now = fixture.picture().await;
+    let objects = serde_json::to_string_pretty(&fixture.present().await).unwrap_or_default();
+    Some(format!("it never came to its end\n  {end}\nbut is\n  {now}\n{objects}\n{written}"))
 }
 
-/// Returns what no longer changes once it is stable: the object's version, the writes to Atlas, and the requested
-/// writes.
-async fn state(fixture: &PlanFixture, operators: &[&ProxiedOperator]) -> (Option<String>, usize, usize) {
-    let version = fixture.object().await.and_then(|object| object.resource_version());
-    let writes = fixture.base.atlas.count(|entry| entry.operation.is_some_and(Operation::is_write));
-    let writes_to_object = operators.iter().map(|operator| operator.recording.count(writes_object)).sum();
-    (version, writes, writes_to_object)
+/// Returns what no longer changes once it is stable: the objects' versions, the writes to Atlas, and the requested writes.
+async fn state(fixture: &PlanFixture, operators: &[&ProxiedOperator]) -> ((Vec<Value>, usize), usize) {
+    let stable = fixture.stable().await;
+    (stable, operators.iter().map(|operator| operator.recording.count(writes_object)).sum())
 }
 
 /// Events are published after the fact, and may be late.

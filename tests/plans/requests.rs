@@ -10,17 +10,25 @@ pub(crate) const CLUSTER: &str = "cluster";
 /// The proxy in front of Atlas, and the requests to it.
 pub(crate) const ATLAS: &str = "atlas";
 
+/// How the paths of listings of our kinds end.
+pub(crate) const KINDS: [&str; 3] =
+    ["/serverlessprivateendpoints", "/privateendpointservices", "/privateendpoints"];
+
 /// The kind of a request, as far as faults differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     /// Of one object.
     Read,
-    /// A first listing, of all objects or endpoints.
+    /// A listing, of all objects, endpoints or services, and at Atlas any read.
     List,
-    /// A repeated listing, after a successful response: a challenge is never old.
+    /// The same again, once an earlier one had another response: an older state can be shown.
     Relist,
     Watch,
     Write,
+    /// The publication of an event: nothing depends on it.
+    Event,
+    /// About an output ConfigMap: what it lacks is written a minute later, longer than a plan waits.
+    Output,
 }
 
 /// One request of such a run.
@@ -41,8 +49,8 @@ pub(crate) struct Request {
     pub(crate) nth: usize,
 }
 
-/// Returns the requests among `exchanges` after the first `skipped` of each proxy, numbered from 1. The first of them
-/// is that of an operator that starts, if `is_start`.
+/// Returns the requests among `exchanges` after the first `skipped` of each proxy, numbered from 1, without the polls that follow the last
+/// write. The first of them is that of an operator that starts, if `is_start`.
 pub(crate) fn requests(
     exchanges: &[Exchange],
     skipped: impl Fn(&str) -> usize,
@@ -51,6 +59,7 @@ pub(crate) fn requests(
     let counted = || exchanges.iter().filter(|exchange| exchange.at_proxy > skipped(&exchange.proxy));
     let first_watch = counted().find(|exchange| is_start && is_lasting_watch(exchange));
     let first_watch = first_watch.map_or(0, |watch| watch.number);
+    let last_write = counted().filter(|exchange| exchange.is_write()).map(|exchange| exchange.number).max();
     let request = |exchange: &Exchange| Request {
         proxy: exchange.proxy.clone(),
         number: exchange.at_proxy - skipped(&exchange.proxy),
@@ -60,7 +69,10 @@ pub(crate) fn requests(
         question: question(exchange),
         nth: counted().filter(|other| other.number <= exchange.number && is_same(other, exchange)).count(),
     };
-    counted().map(request).collect()
+    let is_poll =
+        |request: &Request, number: usize| request.nth > 1 && last_write.is_some_and(|last| number > last);
+    let all = counted().map(|exchange| (request(exchange), exchange.number));
+    all.filter(|(request, number)| !is_poll(request, *number)).map(|(request, _)| request).collect()
 }
 
 fn is_same(one: &Exchange, other: &Exchange) -> bool {
@@ -68,6 +80,16 @@ fn is_same(one: &Exchange, other: &Exchange) -> bool {
 }
 
 impl Request {
+    /// Returns whether `other` is the same request of another run.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (&self.proxy, &self.question, self.nth) == (&other.proxy, &other.question, other.nth)
+    }
+
+    /// Returns whether another operator may be about to write the same: what Atlas has, or an object itself, its claim and its finalizer.
+    pub(crate) fn is_contested(&self) -> bool {
+        self.kind == RequestKind::Write && (self.proxy == ATLAS || !self.question.ends_with("/status"))
+    }
+
     /// Selects the same request among those of another run, which begin with the path.
     pub(crate) fn again(&self) -> impl Fn(&Exchange) -> bool + Send + use<> {
         let Self { proxy, question: expected, nth, .. } = self.clone();
@@ -82,19 +104,24 @@ impl Request {
 
 fn kind(exchange: &Exchange, all: &[Exchange]) -> RequestKind {
     let path = exchange.path.split('?').next().unwrap_or_default();
-    let same = |other: &Exchange| {
+    let is_older = |other: &Exchange| {
         other.number < exchange.number
             && other.status == Some(200)
+            && other.response != exchange.response
             && (&other.proxy, &other.method, &other.path)
                 == (&exchange.proxy, &exchange.method, &exchange.path)
     };
-    if exchange.is_write() {
+    if exchange.proxy == CLUSTER && path.contains("/configmaps") {
+        RequestKind::Output
+    } else if exchange.proxy == CLUSTER && path.contains("/events") {
+        RequestKind::Event
+    } else if exchange.is_write() {
         RequestKind::Write
     } else if exchange.is_watch() {
         RequestKind::Watch
-    } else if !path.ends_with("/serverlessprivateendpoints") && !path.ends_with("/endpoint") {
+    } else if exchange.proxy == CLUSTER && !KINDS.iter().any(|kind| path.ends_with(kind)) {
         RequestKind::Read
-    } else if exchange.status == Some(200) && all.iter().any(same) {
+    } else if exchange.status == Some(200) && all.iter().any(is_older) {
         RequestKind::Relist
     } else {
         RequestKind::List
@@ -108,12 +135,18 @@ pub(crate) fn question(exchange: &Exchange) -> String {
     let mut parts: Vec<&str> = path.split('/').collect();
     for n in 1..parts.len() {
         let is_id = parts[n].len() == 24 && parts[n].bytes().all(|digit| digit.is_ascii_hexdigit());
-        if is_id || (parts[n - 1] == "namespaces" && n + 1 < parts.len()) {
+        let is_namespace = parts[n - 1] == "namespaces" && n + 1 < parts.len();
+        if is_id || is_namespace || parts[n - 1] == "events" {
             parts[n] = "…";
         }
     }
     let watch = if exchange.is_watch() { "WATCH " } else { "" };
     format!("{watch}{} {}", exchange.method, parts.join("/"))
+}
+
+/// A POST that may have been executed, or may still be.
+pub(crate) fn is_post(exchange: &Exchange) -> bool {
+    exchange.proxy == ATLAS && exchange.method == "POST" && exchange.status != Some(401)
 }
 
 /// Returns whether it is a lasting watch, and not the short one by which a starting program checks whether it may

@@ -1,5 +1,5 @@
 //! The fixture of a test of dedicated clusters: objects of the kinds `PrivateEndpointService` and `PrivateEndpoint` as JSON, the
-//! user's cloud, and what others do in the same Atlas. Never decides what has to hold: that stands in the tests.
+//! user's cloud, and what others do in the same Atlas. [`KindApi`] serves the serverless kind, too. Never decides what has to hold: that stands in the tests.
 
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub const REGION: &str = "US_EAST_1";
 pub const FOREIGN_VPC_ENDPOINT: &str = "vpce-0fedcba9876543210";
 
 const API_VERSION: &str = "atlas.spe-operator.io/v1alpha1";
+const SERVERLESS: (&str, &str) = ("ServerlessPrivateEndpoint", "serverlessprivateendpoints");
 const SERVICE: (&str, &str) = ("PrivateEndpointService", "privateendpointservices");
 const ENDPOINT: (&str, &str) = ("PrivateEndpoint", "privateendpoints");
 
@@ -45,6 +46,7 @@ pub struct DedicatedFixture {
 #[derive(Clone)]
 pub struct KindApi {
     kind: &'static str,
+    plural: &'static str,
     namespace: String,
     objects: Api<DynamicObject>,
     events: Api<Event>,
@@ -169,11 +171,32 @@ impl DedicatedFixture {
 }
 
 impl KindApi {
-    async fn of(base: &Fixture, namespace: &str, (kind, plural): (&'static str, &str)) -> Self {
+    /// Returns the endpoints of serverless instances in the fixture's namespace.
+    pub async fn serverless(base: &Fixture) -> Self {
+        Self::of(base, &base.namespace, SERVERLESS).await
+    }
+
+    async fn of(base: &Fixture, namespace: &str, (kind, plural): (&'static str, &'static str)) -> Self {
         let client = base.control_plane.client().await.unwrap();
         let resource = kinds::kind(API_VERSION, kind, plural);
         let objects = Api::namespaced_with(client.clone(), namespace, &resource);
-        Self { kind, namespace: namespace.to_owned(), objects, events: Api::namespaced(client, namespace) }
+        let (namespace, events) = (namespace.to_owned(), Api::namespaced(client, namespace));
+        Self { kind, plural, namespace, objects, events }
+    }
+
+    /// Returns the name of the kind.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Returns the client for its objects.
+    pub fn api(&self) -> &Api<DynamicObject> {
+        &self.objects
+    }
+
+    /// Returns whether a request with this path and query is about all its objects.
+    pub fn is_collection(&self, path: &str) -> bool {
+        path.split('?').next().is_some_and(|path| path.rsplit('/').next() == Some(self.plural))
     }
 
     /// Returns the namespace.
@@ -272,6 +295,11 @@ impl KindApi {
     /// Returns the object.
     pub async fn get(&self, name: &str) -> Value {
         as_json(&self.objects.get(name).await.unwrap())
+    }
+
+    /// Returns the object, if it exists.
+    pub async fn find(&self, name: &str) -> Option<Value> {
+        self.objects.get_opt(name).await.unwrap().as_ref().map(as_json)
     }
 
     /// Returns the object's resourceVersion: it stays as long as nobody writes the object.

@@ -1,33 +1,15 @@
-//! The invariants of every run, whatever its faults: P1 to P7 and P9, checked on the simulator's journal and timelines,
-//! on the operators' requests, and on every version of the object.
+//! The invariants of every run with a serverless instance, whatever its faults: P1 to P7 and P9, checked on the simulator's journal and
+//! timelines, on the operators' requests, and on every version of the object.
 //!
 //! It never inspects the operator: only what is visible from outside is judged.
 
-use std::time::Duration;
-
 use atlas_simulator::{Endpoint, JournalEntry, Operation, Timeline, max_live};
 use serde_json::{Value, json};
-use spe_operator::serverless::crd::{CLAIM, FINALIZER, ServerlessPrivateEndpoint};
-use testbed::Exchange;
+use spe_operator::serverless::crd::{CLAIM, FINALIZER};
 
+use super::writes;
 use crate::history::SeenVersion;
-use crate::writes;
-
-/// The record of one run. All times are on the clock of Atlas.
-pub(crate) struct Record {
-    /// The timelines of the operators' endpoints.
-    pub(crate) lives: Vec<Timeline>,
-    /// The endpoints that existed before, of no or of another owner: as they were then, and their timelines.
-    pub(crate) strangers: Vec<(Endpoint, Timeline)>,
-    pub(crate) journal: Vec<JournalEntry>,
-    /// The requests of each process of each operator.
-    pub(crate) processes: Vec<Vec<Exchange>>,
-    /// There was one operator, and no listing that showed it the past.
-    pub(crate) is_informed: bool,
-    pub(crate) versions: Vec<SeenVersion>,
-    /// When the user deleted the object, if at all.
-    pub(crate) deleted_at: Option<Duration>,
-}
+use crate::record::Record;
 
 /// Returns the violations of a run with one object; none if it is correct.
 pub(crate) fn faults_of(record: &Record) -> Vec<String> {
@@ -102,8 +84,8 @@ fn marks(record: &Record, wrong: &mut Vec<String>) {
 /// its finalizer.
 fn ids(record: &Record, wrong: &mut Vec<String>) {
     let mut before: Option<String> = None;
-    for SeenVersion { at, object } in &record.versions {
-        let now = object.status.as_ref().and_then(|status| status.id.clone());
+    for SeenVersion { at, object, .. } in &record.versions {
+        let now = object["status"]["_id"].as_str().map(str::to_owned);
         if let Some(known) = &before
             && now.as_ref() != Some(known)
         {
@@ -114,8 +96,8 @@ fn ids(record: &Record, wrong: &mut Vec<String>) {
             }
         }
         if now.is_some() {
-            let released = object.metadata.deletion_timestamp.is_some();
-            let held = object.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
+            let released = !object["metadata"]["deletionTimestamp"].is_null();
+            let held = object["metadata"]["finalizers"].to_string().contains(FINALIZER);
             if !held && !released {
                 wrong.push("an id was recorded without the finalizer".to_owned());
             }
@@ -127,27 +109,26 @@ fn ids(record: &Record, wrong: &mut Vec<String>) {
 /// P7: Ready is True only of what is done for this generation.
 fn words(record: &Record, wrong: &mut Vec<String>) {
     for SeenVersion { object, .. } in &record.versions {
-        let Some(status) = &object.status else { continue };
-        let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
-        if !ready || Some(status.observed_generation) != object.metadata.generation {
+        let status = &object["status"];
+        let is_current = status["observedGeneration"] == object["metadata"]["generation"];
+        if !is_current || !conditions(status).any(|one| one["type"] == "Ready" && one["status"] == "True") {
             continue;
         }
-        let declared = &object.spec.cloud_provider_endpoint_id;
-        let wanted = if declared.is_some() { "AVAILABLE" } else { "RESERVED" };
-        let done = status.status.as_deref() == Some(wanted)
-            && (declared.is_none() || status.cloud_provider_endpoint_id == *declared);
-        if !done {
-            wrong.push(format!("P7: Ready, though the status is {:?}", status.status));
+        let declared = &object["spec"]["cloudProviderEndpointId"];
+        let wanted = if declared.is_null() { "RESERVED" } else { "AVAILABLE" };
+        let is_declared = declared.is_null() || status["cloudProviderEndpointId"] == *declared;
+        if status["status"] != wanted || !is_declared {
+            wrong.push(format!("P7: Ready, though the status is {}", status["status"]));
         }
     }
 }
 
-fn claim(object: &ServerlessPrivateEndpoint) -> Option<&String> {
-    object.metadata.annotations.as_ref()?.get(CLAIM)
+fn conditions(status: &Value) -> impl Iterator<Item = &Value> {
+    status["conditions"].as_array().into_iter().flatten()
 }
 
 /// Describes object and Atlas, without what differs between two equal runs: ids, times, nonces.
-pub(crate) fn picture(object: Option<&ServerlessPrivateEndpoint>, endpoints: &[Endpoint]) -> Value {
+pub(crate) fn picture(object: Option<&Value>, endpoints: &[Endpoint]) -> Value {
     let shown = |endpoint: &Endpoint| {
         json!({
             "status": endpoint.status,
@@ -157,20 +138,25 @@ pub(crate) fn picture(object: Option<&ServerlessPrivateEndpoint>, endpoints: &[E
             "error": endpoint.error_message,
         })
     };
-    let of_object = |object: &ServerlessPrivateEndpoint| {
-        let status = object.status.clone().unwrap_or_default();
-        let listed = endpoints.iter().find(|endpoint| status.id.as_ref() == Some(&endpoint.id));
+    let of_object = |object: &Value| {
+        let (metadata, status) = (&object["metadata"], &object["status"]);
+        let listed = endpoints.iter().find(|endpoint| status["_id"] == *endpoint.id);
+        let is = |field: &str, of_atlas: &dyn Fn(&Endpoint) -> Option<String>| {
+            status[field].as_str().map(str::to_owned) == listed.and_then(of_atlas)
+        };
         json!({
-            "finalizers": object.metadata.finalizers,
-            "claimed": claim(object).is_some(),
+            "finalizers": metadata["finalizers"],
+            "claimed": !metadata["annotations"][CLAIM].is_null(),
             "recorded": listed.is_some(),
-            "observed": Some(status.observed_generation) == object.metadata.generation,
-            "status": status.status,
-            "vpcEndpoint": status.cloud_provider_endpoint_id,
-            "comment": status.comment == listed.and_then(|endpoint| endpoint.comment.clone()),
-            "service": status.endpoint_service_name == listed.and_then(|endpoint| endpoint.service_name.clone()),
-            "error": status.error_message,
-            "conditions": status.conditions.iter().map(|c| [&c.type_, &c.status, &c.reason]).collect::<Vec<_>>(),
+            "observed": status["observedGeneration"] == metadata["generation"],
+            "status": status["status"],
+            "vpcEndpoint": status["cloudProviderEndpointId"],
+            "comment": is("comment", &|endpoint| endpoint.comment.clone()),
+            "service": is("endpointServiceName", &|endpoint| endpoint.service_name.clone()),
+            "error": status["errorMessage"],
+            "conditions": conditions(status)
+                .map(|one| json!([one["type"], one["status"], one["reason"]]))
+                .collect::<Vec<_>>(),
         })
     };
     json!({"object": object.map(of_object), "atlas": endpoints.iter().map(shown).collect::<Vec<_>>()})

@@ -9,9 +9,9 @@ use serde_json::Value;
 use spe_operator::serverless::crd::CLAIM;
 use testbed::Exchange;
 
-use crate::judge::Record;
 use crate::operator::{D, Q, T};
-use crate::requests::{ATLAS, CLUSTER};
+use crate::record::Record;
+use crate::requests::{ATLAS, CLUSTER, is_post};
 
 /// A claim that the API server accepted, whether or not its sender got the response.
 struct AcceptedClaim {
@@ -21,11 +21,6 @@ struct AcceptedClaim {
     responded: Duration,
     /// The object was being deleted.
     terminating: bool,
-}
-
-/// A POST that may have been executed, or may still be.
-pub(crate) fn is_post(exchange: &Exchange) -> bool {
-    exchange.proxy == ATLAS && exchange.method == "POST" && exchange.status != Some(401)
 }
 
 /// Each POST of a process has a claim that this process wrote before, in time, and that no other POST has. After a POST

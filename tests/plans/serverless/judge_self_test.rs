@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd::{CLAIM, FINALIZER};
 use testbed::Exchange;
 
+use super::judge::faults_of;
 use crate::history::SeenVersion;
-use crate::judge::{Record, faults_of};
+use crate::record::Record;
 use crate::requests::{ATLAS, CLUSTER};
 
 const DELETED_AT: Duration = Duration::from_secs(100);
@@ -41,7 +42,7 @@ fn version(status: &Value) -> SeenVersion {
         "spec": {"projectId": DEFAULT_PROJECT, "instanceName": DEFAULT_INSTANCE},
         "status": status,
     });
-    SeenVersion { at: Duration::from_secs(1), object: serde_json::from_value(object).unwrap() }
+    SeenVersion { at: Duration::from_secs(1), object, is_end: false }
 }
 
 fn request(operation: Operation, at: Duration) -> JournalEntry {
@@ -102,12 +103,12 @@ async fn well() -> (Simulator, Record, String) {
     assert!(atlas.remove_endpoint(&id));
     let record = Record {
         lives: atlas.timelines(),
-        strangers: Vec::new(),
         journal: vec![request(Operation::Delete, DELETED_AT + Duration::from_secs(1))],
         processes: vec![vec![claim("one", at(0)), post(at(1), Some(200))]],
         is_informed: true,
         versions: vec![version(&json!({})), version(&json!({"_id": id}))],
         deleted_at: Some(DELETED_AT),
+        ..Record::default()
     };
     (atlas, record, id)
 }
