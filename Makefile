@@ -41,7 +41,7 @@ mutants: ## Mutates the rules and the Atlas client in every small way, and check
 fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60): parsers, mark, claim, memory, invariants of the rules
 	@hack/fuzz
 
-proof: deps ## Checks that nothing is lost or duplicated: the model, every fault at every request, kills, clocks, fields (25 minutes); PLAN=create/atlas-3 runs only some plans
+proof: deps ## Checks that nothing is lost or duplicated: the model, every fault at every request, kills, clocks, fields (an hour); PLAN=create/atlas-3 runs only some plans
 	@CARGO="$(CARGO)" hack/proof $(PLAN)
 
 sabotage: deps ## Breaks the operator on purpose, in a copy, and checks that the plans of tests/plans fail (minutes)
