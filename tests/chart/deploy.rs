@@ -227,10 +227,13 @@ async fn the_values_of_the_gitops_examples_are_values_of_the_chart() {
 /// Older versions of Argo CD read it from the object alone.
 #[test]
 fn each_object_asks_argo_cd_to_confirm_its_deletion() {
-    let page = include_str!("../../docs/tasks/argo-cd.md");
     let annotation = "argocd.argoproj.io/sync-options: Delete=confirm,Prune=confirm\n";
-    let objects = page.matches("\nkind: ServerlessPrivateEndpoint\n").count();
-    assert_eq!((objects, page.matches(annotation).count()), (2, 2));
+    for page in
+        [include_str!("../../docs/tasks/argo-cd.md"), include_str!("../../docs/tasks/serverless/argo-cd.md")]
+    {
+        let objects = page.matches("\napiVersion: atlas.spe-operator.io/v1alpha1\n").count();
+        assert_eq!((objects, page.matches(annotation).count()), (2, 2));
+    }
     let header = std::fs::read_to_string(deploy().join("argocd/endpoints.yaml")).unwrap();
     assert!(header.contains(annotation), "the header does not name it");
     for application in ["argocd/endpoints.yaml", "argocd/operator.yaml"].map(example).iter().flatten() {

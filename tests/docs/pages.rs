@@ -60,7 +60,7 @@ run! {
     dedicated_works: "docs/tasks/dedicated.md",
     azure_cli_works: "docs/tasks/azure-cli.md",
     gcloud_works: "docs/tasks/gcloud.md",
-    aws_cli_works: "docs/tasks/aws-cli.md",
+    aws_cli_works: "docs/tasks/serverless/aws-cli.md",
     ack_works: "docs/tasks/ack.md",
     azure_service_operator_works: "docs/tasks/azure-service-operator.md",
     config_connector_works: "docs/tasks/config-connector.md",
@@ -74,10 +74,17 @@ run! {
     atlas_takeover_works: "docs/tasks/from-atlas.md",
     leaving_serverless_works: "docs/tasks/from-serverless.md",
     moving_dedicated_works: "docs/tasks/move-dedicated.md",
-    adopting_works: "docs/tasks/adopt.md",
-    moving_works: "docs/tasks/move.md",
+    adopting_works: "docs/tasks/serverless/adopt.md",
+    moving_works: "docs/tasks/serverless/move.md",
     rotating_keys_works: "docs/tasks/rotate-keys.md",
     deleting_works: "docs/tasks/delete.md",
+    serverless_ack_works: "docs/tasks/serverless/ack.md",
+    serverless_crossplane_works: "docs/tasks/serverless/crossplane.md",
+    serverless_kro_works: "docs/tasks/serverless/kro.md",
+    serverless_terraform_works: "docs/tasks/serverless/terraform.md",
+    serverless_flux_works: "docs/tasks/serverless/flux.md",
+    serverless_argo_cd_works: "docs/tasks/serverless/argo-cd.md",
+    examples_work: "docs/reference/examples.md",
     troubleshooting_works: "docs/troubleshooting.md",
     health_works: "docs/concepts/health.md",
 }
@@ -149,7 +156,8 @@ fn commands_to_run_by_hand_name_existing_files() {
 
 async fn run(path: &str) {
     let page = page(Path::new(path));
-    let name = slug(&path.trim_end_matches(".md").rsplit('/').next().unwrap().replace('/', "-"));
+    let name = path.trim_end_matches(".md").trim_start_matches("docs/").trim_start_matches("tasks/");
+    let name = slug(&name.replace('/', "-"));
     let fixture = PageFixture::build(&name, &requirements(&page)).await;
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pages").join(&name);
     // The files of the last run, if there was one.
