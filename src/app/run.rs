@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use atlas::Transport;
 use domain::reconcile::ReconcileSettings;
+use domain::status::set_docs_base_url;
 use futures::future::OptionFuture;
 use kube::Client;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -34,6 +35,9 @@ use crate::metrics::Metrics;
 /// If a setting is invalid, or the cluster is unusable.
 pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     allow_open_files();
+    if let Some(url) = &settings.docs_base_url {
+        set_docs_base_url(url);
+    }
     let readiness = Readiness::default();
     let metrics = Metrics::new(Some(Box::new(readiness.clone())), settings.metrics_per_object);
     let recorder = metrics.clone();

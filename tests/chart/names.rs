@@ -172,7 +172,6 @@ async fn names_that_look_like_numbers_stay_text() {
         "atlas.proxy.key",
         "serviceMonitor.labels.a",
         "prometheusRule.labels.a",
-        "prometheusRule.runbookUrlPrefix",
         "grafanaDashboard.sidecarLabelValue",
         "admissionPolicy.exemptGroups[0]",
         "priorityClassName",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::helm::{KUBERNETES, chart, helm, operator_arguments, render, try_render};
 
 /// One value for each flag.
-const EVERYTHING: [&str; 31] = [
+const EVERYTHING: [&str; 32] = [
     "atlas.baseUrl=https://atlas.example",
     "atlas.api=v2",
     "atlas.timeout=10s",
@@ -17,6 +17,7 @@ const EVERYTHING: [&str; 31] = [
     "atlas.proxy.url=http://proxy.example:3128",
     "clusterId=prod-1",
     "kinds.serverlessPrivateEndpoint.enabled=false",
+    "docsBaseUrl=https://git.example/spe-operator/blob/v1/",
     "watchNamespaces=[\"team-a\",\"team-b\"]",
     "watchSelector=tier=prod",
     "concurrency=8",

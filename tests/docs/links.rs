@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use domain::status::{Reason, TROUBLESHOOTING};
 
 use crate::book::{page, pages, root, slug};
+use crate::reference::WARNINGS_WITHOUT_A_REASON;
 
 /// `a/b/../c` as `a/c`.
 fn plain(path: &Path) -> PathBuf {
@@ -60,7 +61,7 @@ fn every_reason_has_its_place_in_troubleshooting() {
 /// The links at the end of messages exist, from the root of the repository.
 #[test]
 fn every_link_in_a_message_leads_to_its_heading() {
-    let links: Vec<_> = Reason::ALL.iter().filter_map(|reason| reason.link()).collect();
+    let links: Vec<_> = Reason::ALL.iter().filter_map(|reason| reason.page()).collect();
     assert!(links.len() > 15, "only {links:?}");
     for link in links {
         let (file, anchor) = link.split_once('#').unwrap();
@@ -76,6 +77,15 @@ fn every_alert_has_its_place_in_troubleshooting() {
     assert!(names.len() > 1, "only {names:?}");
     for name in names {
         assert!(anchors.contains(&slug(name)), "{TROUBLESHOOTING} has no heading {name}");
+    }
+}
+
+/// A warning event that no condition explains is explained there by name.
+#[test]
+fn every_warning_without_a_condition_is_named_in_troubleshooting() {
+    let text = std::fs::read_to_string(root().join(TROUBLESHOOTING)).unwrap();
+    for event in WARNINGS_WITHOUT_A_REASON {
+        assert!(text.contains(&format!("`{event}`")) || text.contains(&format!("says {event}\n")), "{event}");
     }
 }
 

@@ -15,6 +15,16 @@ use crate::book::{root, slug};
 /// With this in the environment the pages are written instead of compared.
 const UPDATE: &str = "UPDATE";
 
+/// The warning events that no condition explains.
+pub(crate) const WARNINGS_WITHOUT_A_REASON: [EventReason; 6] = [
+    EventReason::ExcessEndpointDeleted,
+    EventReason::LastEndpointRemoved,
+    EventReason::NotWatched,
+    EventReason::ObjectUnreadable,
+    EventReason::ServiceReplaced,
+    EventReason::VpcEndpointShared,
+];
+
 #[track_caller]
 pub(crate) fn compare(name: &str, made: &str) {
     let path = root().join("docs/reference").join(name);
@@ -86,6 +96,23 @@ fn of_kind(definition: &Value, page: &mut String) {
         );
     }
     page.push('\n');
+}
+
+/// The examples name each field of the status, those that are absent there included.
+#[test]
+fn the_examples_name_every_field_of_the_status() {
+    let page = std::fs::read_to_string(root().join("docs/reference/examples.md")).unwrap();
+    for definition in definitions() {
+        let definition = serde_json::to_value(definition).unwrap();
+        let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
+        let section = page.split("\n## ").find(|section| section.starts_with(&format!("{kind}\n"))).unwrap();
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"];
+        for field in schema["properties"].as_object().unwrap().keys() {
+            let shown =
+                section.contains(&format!("\n  {field}: ")) || section.contains(&format!("\n  {field}:\n"));
+            assert!(shown || section.contains(&format!("`{field}`")), "{kind}: {field}");
+        }
+    }
 }
 
 const ANNOTATIONS: [(&str, &str, &str); 6] = [
@@ -179,15 +206,7 @@ fn the_reference_of_the_conditions_matches_the_vocabulary() {
     );
     for event in EventReason::ALL {
         let cause = Reason::ALL.iter().find(|reason| reason.warning() == Some(*event));
-        let warning = cause.is_some()
-            || matches!(
-                event,
-                EventReason::ExcessEndpointDeleted
-                    | EventReason::LastEndpointRemoved
-                    | EventReason::NotWatched
-                    | EventReason::ObjectUnreadable
-                    | EventReason::ServiceReplaced
-            );
+        let warning = cause.is_some() || WARNINGS_WITHOUT_A_REASON.contains(event);
         let meaning = cause.map_or(event.meaning(), |reason| reason.meaning());
         let _ = writeln!(
             page,
@@ -212,12 +231,12 @@ fn remedy(troubleshooting: &str, reason: Reason) -> String {
     match chapter {
         "Reasons that need you" => {
             assert!(!said.is_empty(), "{reason}: nothing in bold says what to do");
-            assert!(reason.link().is_some(), "{reason}: its messages do not send people to troubleshooting");
+            assert!(reason.page().is_some(), "{reason}: its messages do not send people to troubleshooting");
             said
         }
         "Reasons that pass by themselves" => "wait".to_owned(),
         "Reasons that all is well" => {
-            assert_eq!(reason.link(), None, "{reason}");
+            assert_eq!(reason.page(), None, "{reason}");
             "nothing".to_owned()
         }
         other => panic!("{reason} stands in the chapter {other:?}"),

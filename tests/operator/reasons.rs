@@ -199,7 +199,7 @@ pub(crate) fn check(
     if !steps.is_empty() && !steps.iter().any(|step| message.contains(step)) {
         return fails("says no next step");
     }
-    let place = reason.link().filter(|_| matches!(kind, Ready | Synced | ApiSunset));
+    let place = reason.page().filter(|_| matches!(kind, Ready | Synced | ApiSunset));
     if place.is_some_and(|place| !message.ends_with(&format!(" ({place})"))) {
         return fails("does not end with its place in troubleshooting");
     }

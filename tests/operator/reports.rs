@@ -107,6 +107,29 @@ async fn no_report_names_the_service_of_a_lost_endpoint() {
     }
 }
 
+/// A status keeps its message beyond a restart: it must not collect the links of several settings.
+#[tokio::test]
+async fn a_message_links_to_where_the_pages_are_and_links_once() {
+    let page = "docs/troubleshooting.md#credentialsnotfound";
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator_with(&["--docs-base-url=https://git.example/spe-operator/blob/v1"]);
+    fixture.create("orders", json!({"credentialsRef": {"name": "nowhere"}})).await;
+    let link = format!("(https://git.example/spe-operator/blob/v1/{page})");
+    let links_to = |link: String| {
+        move |object: &ServerlessPrivateEndpoint| {
+            condition(object, "Ready").is_some_and(|ready| ready.message.ends_with(&link))
+        }
+    };
+    fixture.until("orders", "linked to the URL", links_to(link.clone())).await;
+    until_event(&fixture, "orders", EventReason::CredentialsNotFound, &link).await;
+    drop(operator);
+    let _operator = fixture.operator();
+    let object = fixture.until("orders", "linked to the path", links_to(format!("({page})"))).await;
+    for condition in object.status.unwrap().conditions {
+        assert!(condition.message.matches(page).count() <= 1, "{}", condition.message);
+    }
+}
+
 #[tokio::test]
 async fn a_shared_vpc_endpoint_is_reported_while_two_objects_declare_it() {
     let fixture = Fixture::new().await;

@@ -231,6 +231,7 @@ true
   (list "watch-namespaces" (include "spe-operator.watched" . | fromJsonArray | join ","))
   (list "watch-selector" .Values.watchSelector)
   (list "cluster-id" .Values.clusterId)
+  (list "docs-base-url" .Values.docsBaseUrl)
   (list "atlas-base-url" .Values.atlas.baseUrl)
   (list "atlas-api" .Values.atlas.api)
   (list "atlas-timeout" .Values.atlas.timeout)

@@ -1,6 +1,7 @@
 //! An event to publish, and the one about an object that nobody watches.
 
-use super::reason::{EventReason, TROUBLESHOOTING};
+use super::pages::{TROUBLESHOOTING, page_link};
+use super::reason::EventReason;
 
 /// One event to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +36,10 @@ pub fn not_watched(why: &Unwatched) -> EventDraft {
             "add the namespace there, or release the object",
         ),
     };
+    let page = page_link(&format!("{TROUBLESHOOTING}#it-left-the-selector-or-the-namespaces"));
     let message = format!(
         "{cause}, so this operator does not reconcile it: unless another operator watches it, its endpoint stays as it is \
-         and its deletion waits; {remedy} ({TROUBLESHOOTING}#it-left-the-selector-or-the-namespaces)"
+         and its deletion waits; {remedy} ({page})"
     );
     EventDraft { reason: EventReason::NotWatched, warning: true, message }
 }

@@ -39,6 +39,14 @@ impl Message {
         self
     }
 
+    /// Returns the first `length` bytes of the message.
+    #[must_use]
+    pub(super) fn truncated(mut self, length: usize) -> Self {
+        self.text.truncate(length);
+        self.varying.retain(|part| part.end <= length);
+        self
+    }
+
     /// Returns the message as it is shown.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,12 +1,9 @@
 //! Condition types, reasons and event reasons. They are API: automation compares them, so they are never renamed.
 //!
-//! The link to the page that helps is derived from the reason, here and nowhere else: `docs/troubleshooting.md` has a heading for
-//! each, which can be found without a host.
+//! The page that helps is derived from the reason, here and nowhere else: `docs/troubleshooting.md` has a heading for each.
 
+use super::pages::TROUBLESHOOTING;
 use crate::fault::FaultKind;
-
-/// The page that has a heading for each reason, in the repository.
-pub const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
 
 macro_rules! words {
     ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $meaning:literal])* $variant:ident,)+ }) => {
@@ -382,9 +379,9 @@ impl Reason {
         self.class() != Class::Well
     }
 
-    /// Returns the link at the end of a message about this reason; `None` where all is well or merely takes time.
+    /// Returns the page that a message about this reason ends with a link to; `None` where all is well or merely takes time.
     #[must_use]
-    pub fn link(self) -> Option<String> {
+    pub fn page(self) -> Option<String> {
         self.is_trouble().then(|| format!("{TROUBLESHOOTING}#{}", self.as_str().to_lowercase()))
     }
 

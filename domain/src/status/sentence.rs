@@ -4,6 +4,7 @@
 
 use super::condition::Condition;
 use super::message::Message;
+use super::pages::linked;
 use super::reason::{ConditionType, Reason};
 
 /// Returns the published message of `condition`, one of `all`; `time` is what its message omits ([`ConditionType::is_dated`]).
@@ -13,9 +14,9 @@ pub fn sentence(all: &[Condition], condition: &Condition, time: Option<&str>) ->
     if let Some(time) = time {
         sentence = sentence.then(&format!(" after {time}"));
     }
-    match subject(all, condition).and_then(Reason::link).map(|link| format!(" ({link})")) {
-        Some(link) if !sentence.ends_with(&link) => sentence.then(&link),
-        _ => sentence,
+    match subject(all, condition).and_then(Reason::page) {
+        Some(page) => linked(sentence, &page),
+        None => sentence,
     }
 }
 

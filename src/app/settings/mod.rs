@@ -28,10 +28,11 @@ use super::leader_election::LeaderElectionConfig;
 pub use usage_error::UsageError;
 use values::{
     api_version, concurrency, dns_label, dns_subdomain, is_proxy_url, log_filter, not_empty,
-    positive_duration, whole_seconds,
+    positive_duration, web_url, whole_seconds,
 };
 
-/// Keeps MongoDB Atlas serverless private endpoints as `ServerlessPrivateEndpoint` objects declare them.
+/// Creates private endpoints of MongoDB Atlas (dedicated clusters, serverless instances) as Kubernetes objects declare them, and keeps
+/// them in that state.
 #[derive(Parser)]
 #[command(name = "spe-operator", version, disable_help_subcommand = true)]
 struct Program {
@@ -209,6 +210,10 @@ pub struct Settings {
     #[arg(long, env = "SPE_METRICS_PER_OBJECT", value_name = "BOOL", default_value_t = false)]
     #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub metrics_per_object: bool,
+
+    /// URL of the folder with `docs/` of this version, for links in messages; unset: they show the path only
+    #[arg(long, env = "SPE_DOCS_BASE_URL", value_name = "URL", value_parser = web_url)]
+    pub docs_base_url: Option<String>,
 
     /// Format of the log
     #[arg(long, env = "SPE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]

@@ -83,6 +83,7 @@ fn every_setting_is_read_from_its_flag() {
         "--lease-retry-period=500ms",
         "--admin-address=127.0.0.1:0",
         "--metrics-per-object",
+        "--docs-base-url=https://git.example/spe-operator/blob/v1/",
         "--log-format=json",
         "--log-level=debug,hyper=warn",
     ])
@@ -117,6 +118,7 @@ fn every_setting_is_read_from_its_flag() {
     assert_eq!((settings.lease_name.as_str(), settings.lease_namespace.as_deref()), ("lead", Some("ops")));
     assert_eq!(settings.admin_address.port(), 0);
     assert!(settings.metrics_per_object);
+    assert_eq!(settings.docs_base_url.as_deref(), Some("https://git.example/spe-operator/blob/v1/"));
     assert_eq!(settings.log_format, LogFormat::Json);
     assert_eq!(settings.log_level, "debug,hyper=warn");
 }
@@ -156,6 +158,8 @@ fn a_value_rejected_by_clap_is_named_with_its_flag() {
         (&["--lease-name=A"], &["--lease-name", "'A'", "lower-case"]),
         (&["--lease-duration=2500ms"], &["--lease-duration", "'2500ms'", "whole seconds"]),
         (&["--lease-retry-period=0s"], &["--lease-retry-period", "greater than zero"]),
+        (&["--docs-base-url=docs/"], &["--docs-base-url", "'docs/'", "https://"]),
+        (&["--docs-base-url=https://a.example/(b)/"], &["--docs-base-url", "https://"]),
         (&["--log-level=inof"], &["--log-level", "'inof'", "info"]),
         (&["--log-level=kube=loud"], &["--log-level", "'kube=loud'", "info"]),
         (&["--poll-min"], &["--poll-min", "none was supplied"]),

@@ -56,7 +56,23 @@ pub(super) fn not_empty(text: &str) -> Result<String, ParseError> {
 
 /// Returns `true` for the URL of a supported proxy.
 pub(super) fn is_proxy_url(text: &str) -> bool {
+    has_web_scheme(text)
+}
+
+fn has_web_scheme(text: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme))
+}
+
+/// The longest URL that leaves room in a condition or an event for what the link is about.
+const MAX_WEB_URL: usize = 200;
+
+/// Parses a URL that a browser opens.
+pub(super) fn web_url(text: &str) -> Result<String, ParseError> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'(' && b != b')');
+    if has_web_scheme(text) && is_plain && text.len() <= MAX_WEB_URL {
+        return Ok(text.to_owned());
+    }
+    Err(parse_error("a URL that begins with https:// or http://, 200 characters at most", text))
 }
 
 /// Parses the name of a namespace: an RFC 1123 label.

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
-use crate::helm::chart;
+use crate::helm::{chart, of_kind, operator_arguments, render};
 use crate::release::{Mode, PATIENCE, Release};
 use crate::rights::{User, install_definitions};
 use exposition::{Sample, labels_by_name, samples};
@@ -302,5 +302,26 @@ fn every_alert_has_a_runbook_and_positive_and_negative_cases() {
         let own = cases.iter().filter(|case| case["alertname"] == name);
         let (fires, still): (Vec<&Value>, Vec<&Value>) = own.partition(|case| case["exp_alerts"].is_array());
         assert!(!fires.is_empty() && !still.is_empty(), "{name} has {fires:?} and {still:?}");
+    }
+}
+
+/// One setting for the messages of the program and for the alerts.
+#[tokio::test]
+async fn messages_and_alerts_link_to_one_url() {
+    for (url, base) in [
+        ("", ""),
+        ("https://git.example/v1", "https://git.example/v1/"),
+        ("https://git.example/v1/", "https://git.example/v1/"),
+    ] {
+        let value = format!("docsBaseUrl={url}");
+        let rendered = render("atlas", &["prometheusRule.enabled=true", &value]).await;
+        let rules = of_kind(&rendered, "PrometheusRule")[0]["spec"]["groups"][0]["rules"].as_array().unwrap();
+        for rule in rules {
+            let runbook = rule["annotations"]["runbook_url"].as_str().unwrap();
+            assert!(runbook.starts_with(&format!("{base}docs/troubleshooting.md#")), "{runbook}");
+        }
+        let flags = operator_arguments(&rendered);
+        let flag = flags.iter().find_map(|flag| flag.strip_prefix("--docs-base-url="));
+        assert_eq!(flag.unwrap_or_default(), url);
     }
 }

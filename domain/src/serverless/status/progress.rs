@@ -3,7 +3,7 @@
 use crate::fault::{Fault, FaultKind};
 use crate::reference::VpcEndpoint;
 use crate::serverless::observed::Observed;
-use crate::status::Message;
+use crate::status::{Message, page_link};
 
 /// Returns `true` if a VPC endpoint is connected or declared.
 pub(crate) fn has_vpc_endpoint(o: &Observed) -> bool {
@@ -25,7 +25,8 @@ pub(super) fn describe(o: &Observed, fault: &Fault) -> Message {
     }
     let message = match fault.kind {
         FaultKind::NotServerless | FaultKind::Retired => message.then(&format!(
-            "; if the instance is a dedicated cluster now, declare a PrivateEndpointService and a PrivateEndpoint for it ({FROM_SERVERLESS})"
+            "; if the instance is a dedicated cluster now, declare a PrivateEndpointService and a PrivateEndpoint for it ({})",
+            page_link(FROM_SERVERLESS)
         )),
         _ => message,
     };
