@@ -16,7 +16,7 @@ FROM scratch
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="spe-operator" \
-      org.opencontainers.image.description="Kubernetes operator for MongoDB Atlas serverless private endpoints" \
+      org.opencontainers.image.description="Kubernetes operator for private endpoints of MongoDB Atlas: dedicated clusters and serverless instances" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -94,7 +94,7 @@ fn the_image_has_labels_and_runs_as_a_numeric_user() {
     let (_, image) = include_str!("../../Dockerfile").rsplit_once("\nFROM scratch\n").unwrap();
     for (label, value) in [
         ("title", env!("CARGO_PKG_NAME")),
-        ("description", "Kubernetes operator for MongoDB Atlas serverless private endpoints"),
+        ("description", env!("CARGO_PKG_DESCRIPTION")),
         ("licenses", env!("CARGO_PKG_LICENSE")),
         ("version", "${VERSION}"),
         ("revision", "${REVISION}"),
