@@ -6,7 +6,7 @@ PART := hack/part
 # Most tests wait for timers and processes, so that several run on a core.
 TEST_THREADS ?= $(shell expr 3 \* $$(nproc))
 
-.PHONY: help deps build control-plane test deny sbom mutants fuzz proof sabotage bench demo crd chart image e2e e2e-cluster repro release-check docs clean
+.PHONY: help deps build control-plane test deny sbom mutants fuzz proof sabotage bench demo crd chart image e2e e2e-cluster repro release-check release-tag release-login release-image release-index release-chart docs clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -79,6 +79,22 @@ release-check: deps ## Checks what a release needs besides `make test`: the char
 	@$(PART) "promtool" $(CARGO) test --locked --workspace --test chart -- --ignored promtool
 	@$(PART) "reproducible" hack/repro
 	@$(PART) "components" hack/sbom
+	@$(PART) "signatures" $(CARGO) test --locked --workspace --test docs -- --ignored cosign
+
+release-tag: ## Checks that the pushed tag is the version of these sources, and that CHANGELOG.md describes it
+	@hack/release tag
+
+release-login: ## Logs in to RELEASE_REGISTRY with RELEASE_USER and RELEASE_PASSWORD
+	@hack/release login
+
+release-image: ## Builds the image for this architecture, pushes it to RELEASE_REGISTRY, attaches components and provenance, signs it
+	@hack/release image
+
+release-index: ## Pushes one name for the images of all architectures, and signs it
+	@hack/release index
+
+release-chart: ## Pushes the chart to RELEASE_REGISTRY, and signs it
+	@hack/release chart
 
 docs: deps ## Generates docs/reference/ from the code, and the tables of docs/concepts/health.md and docs/architecture.md
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test docs --test health --test lives -- reference the_page_about

@@ -20,5 +20,6 @@ mod names;
 mod pages;
 mod reference;
 mod referenced;
+mod release;
 mod samples;
 mod templates;

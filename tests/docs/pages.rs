@@ -23,8 +23,9 @@ use crate::book::{Block, ManualPage, page, pages, root, slug};
 use crate::fixture::{PageFixture, Requirements};
 
 /// The programs that a command begins with.
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "cargo",
+    "cosign",
     "make",
     "cd",
     "git",
