@@ -129,6 +129,21 @@ impl DemoFixture {
         Ok(())
     }
 
+    /// Waits until a ConfigMap has the entry, and returns its value.
+    pub(crate) async fn config_map_entry(&self, name: &str, entry: &str) -> Result<String> {
+        let kind = kinds::kind("v1", "ConfigMap", "configmaps");
+        let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &kind);
+        let waiting = Instant::now();
+        loop {
+            let found = objects.get_opt(name).await?;
+            if let Some(value) = found.as_ref().and_then(|found| found.data["data"][entry].as_str()) {
+                return Ok(value.to_owned());
+            }
+            ensure!(waiting.elapsed() < PATIENCE, "ConfigMap {name} has no entry {entry}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     pub(crate) async fn delete(&self, of: &Resource, flag: &str) -> Result<()> {
         println!("\n$ kubectl delete {} {}{flag}", of.short, of.name);
         self.api(of).delete(of.name, &DeleteParams::default()).await?;

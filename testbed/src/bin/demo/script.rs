@@ -31,6 +31,9 @@ const SERVERLESS: Resource = Resource {
 /// The VPC endpoint that the sample of [`ENDPOINT`] names.
 const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 
+/// The ConfigMap that an application would mount.
+const STRINGS: &str = "orders-strings";
+
 /// The response of AWS to the second `create-vpc-endpoint`.
 const SERVERLESS_VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60719";
 
@@ -69,6 +72,12 @@ async fn connect_cluster(fixture: &DemoFixture) -> Result<()> {
     let srv = strings["srv"].as_str().context("no connection string")?;
     println!("\nThe private endpoint is connected. Clients of the cluster {} use:\n", strings["cluster"]);
     println!("    {srv}");
+    println!("\nAn application reads it from a ConfigMap that the endpoint names:\n");
+    fixture.patch(&ENDPOINT, json!({"spec": {"outputConfigMap": {"name": STRINGS}}})).await?;
+    let written = fixture.config_map_entry(STRINGS, "srv_orders").await?;
+    ensure!(written == srv, "the ConfigMap says {written}");
+    println!("\n$ kubectl get configmap {STRINGS} -o jsonpath='{{.data.srv_orders}}'\n");
+    println!("    {written}");
     Ok(())
 }
 
