@@ -18,6 +18,23 @@ pub(crate) const WEBHOOK_HANGS: &str = "webhook-hangs";
 const GROUP: &str = "atlas.spe-operator.io/v1alpha1";
 const CLAIM: &str = "atlas.spe-operator.io/claim";
 
+/// A key of the tenant that works, but not in the project of others.
+pub(crate) const STRANGER: [&str; 2] = ["stranger", "5c0e9d1b-0f3a-4f0e-9a53-5b8f0c1e7a42"];
+
+/// The kinds of dedicated clusters, with their plurals.
+const SERVICE: (&str, &str) = ("PrivateEndpointService", "privateendpointservices");
+const ENDPOINT: (&str, &str) = ("PrivateEndpoint", "privateendpoints");
+
+/// What belongs to others and anybody can know.
+pub(crate) struct ForeignNames<'a> {
+    pub(crate) namespace: &'a str,
+    /// The name of their service object.
+    pub(crate) service: &'a str,
+    pub(crate) project: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) vpc_endpoint: &'a str,
+}
+
 /// One namespace and the right to write to it.
 pub(crate) struct Tenant {
     control_plane: &'static ControlPlane,
@@ -180,6 +197,59 @@ impl Tenant {
         }
     }
 
+    /// So many objects of both kinds of dedicated clusters, in turn, that name what belongs to others, or nothing: their project and region
+    /// with keys that hang or are refused, their service object and VPC endpoint, regions, namespaces and projects that do not exist,
+    /// and missing Secrets and ConfigMaps.
+    pub(crate) async fn name_what_is_not_theirs(&self, objects: usize, others: &ForeignNames<'_>) {
+        self.secret("stranger", STRANGER[0], STRANGER[1]).await;
+        for number in 0..objects {
+            let (kind, spec) = Self::foreign(number, others);
+            let body = json!({
+                "apiVersion": GROUP, "kind": kind.0, "metadata": {"name": foreign_name(number)}, "spec": spec,
+            });
+            self.write(Method::POST, &self.path_of(kind.1, ""), "application/json", &body).await;
+        }
+    }
+
+    /// Deletes the objects of [`Tenant::name_what_is_not_theirs`].
+    pub(crate) async fn delete_what_is_not_theirs(&self, objects: usize, others: &ForeignNames<'_>) {
+        for number in 0..objects {
+            let ((_, plural), _) = Self::foreign(number, others);
+            let path = self.path_of(plural, &foreign_name(number));
+            self.write(Method::DELETE, &path, "application/json", &json!({})).await;
+        }
+    }
+
+    fn foreign(number: usize, others: &ForeignNames<'_>) -> ((&'static str, &'static str), Value) {
+        let ForeignNames { namespace, service, project, region, vpc_endpoint } = others;
+        let of = |project: &str, region: &str, secret: &str| {
+            json!({
+                "projectId": project, "provider": "AWS", "region": region, "credentialsRef": {"name": secret},
+                "deletionPolicy": "Delete",
+            })
+        };
+        let at = |service: Value| json!({"serviceRef": service, "aws": {"id": vpc_endpoint}});
+        let looked_up = |secret: &str| {
+            json!({
+                "service": {"projectId": project, "provider": "AWS", "region": region},
+                "credentialsRef": {"name": secret}, "aws": {"id": vpc_endpoint}, "deletionPolicy": "Delete",
+            })
+        };
+        let missing = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "missing", "key": "id"});
+        match number % 10 {
+            0 => (SERVICE, of(project, region, "atlas-api")),
+            1 => (ENDPOINT, at(json!({"name": service, "namespace": namespace}))),
+            2 => (SERVICE, of(project, region, "stranger")),
+            3 => (ENDPOINT, looked_up("stranger")),
+            4 => (SERVICE, of(&own_project(), &format!("MARS_NORTH_{number}"), "stranger")),
+            5 => (ENDPOINT, at(json!({"name": "nobody", "namespace": format!("nowhere-{number}")}))),
+            6 => (SERVICE, of(&format!("{number:024x}"), region, "stranger")),
+            7 => (ENDPOINT, json!({"serviceRef": {"name": foreign_name(2)}, "aws": {"ref": missing}})),
+            8 => (SERVICE, of(project, region, "missing")),
+            _ => (ENDPOINT, looked_up("missing")),
+        }
+    }
+
     async fn object(&self, name: &str, spec: &Value) {
         let body = json!({
             "apiVersion": GROUP, "kind": "ServerlessPrivateEndpoint", "metadata": {"name": name}, "spec": spec,
@@ -200,7 +270,11 @@ impl Tenant {
     }
 
     fn path(&self, name: &str) -> String {
-        let objects = format!("/apis/{GROUP}/namespaces/{}/serverlessprivateendpoints", self.namespace);
+        self.path_of("serverlessprivateendpoints", name)
+    }
+
+    fn path_of(&self, plural: &str, name: &str) -> String {
+        let objects = format!("/apis/{GROUP}/namespaces/{}/{plural}", self.namespace);
         if name.is_empty() { objects } else { format!("{objects}/{name}") }
     }
 
@@ -210,6 +284,15 @@ impl Tenant {
         let written = self.client.request_text(request).await;
         assert!(written.is_ok(), "the API server refuses {path}: {:.300}", written.unwrap_err().to_string());
     }
+}
+
+fn foreign_name(number: usize) -> String {
+    format!("foreign-{number}")
+}
+
+/// The project in which the tenant's key [`STRANGER`] works.
+pub(crate) fn own_project() -> String {
+    format!("{:024x}", 0xa7e_0a47)
 }
 
 /// The required fields, and these.
