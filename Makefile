@@ -47,7 +47,7 @@ proof: deps ## Checks that nothing is lost or duplicated: the model, every fault
 sabotage: deps ## Breaks the operator on purpose, in a copy, and checks that the plans of tests/plans fail (minutes)
 	@CARGO="$(CARGO)" hack/sabotage
 
-bench: deps ## Measures the release program and writes docs/performance.md (50 minutes); QUICK=1 only prints the short runs (20 minutes)
+bench: deps ## Measures the release program and writes docs/performance.md (90 minutes); QUICK=1 only prints the short runs (35 minutes)
 	program=$$(hack/static)/spe-operator && bench() { $(CARGO) run --quiet --locked --profile fast --package testbed --bin bench -- "$$program" "$$@"; } && \
 	$(if $(filter-out 0,$(QUICK)),bench --quick,bench && bench --page)
 

@@ -30,6 +30,13 @@ impl Simulator {
         self.configure(|settings| settings.dedicated.pace = pace);
     }
 
+    /// Sets the regional mode of a project: with it, services in several regions have more than one endpoint each.
+    pub fn set_regional_mode(&self, project: &str, enabled: bool) {
+        self.with_dedicated(|state, settings, now| {
+            state.project(now, project, settings).regional_mode = enabled;
+        });
+    }
+
     /// Returns the life of every service so far, project by project in the order of creation.
     #[must_use]
     pub fn service_courses(&self) -> Vec<ServiceCourse> {

@@ -89,9 +89,9 @@ impl AuditEvent {
     }
 }
 
-/// Returns the writes to objects of the kind: what the budget counts. Events are counted apart.
+/// Returns the writes to objects of the operator's kinds: what the budget counts. Events are counted apart.
 pub(crate) fn writes(tally: &Tally) -> u64 {
-    sum(tally, |what| what.contains(" serverlessprivateendpoints") && !is_read(what))
+    sum(tally, |what| what.contains("privateendpoint") && !is_read(what))
 }
 
 /// Returns the published events.

@@ -1,33 +1,24 @@
 //! The fixture of a measurement: one API server for all, and for each an Atlas, a namespace and an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use atlas_simulator::{Key, Latency, Pace, Settings, Simulator};
+use atlas_simulator::{DedicatedSettings, Key, Settings, Simulator};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use testbed::ControlPlane;
-use testbed::kinds::kind;
 
 use crate::audit::Audit;
 use crate::observations::{Observations, WatchedObject};
 use crate::operator::{Operator, OperatorEnvironment};
-
-/// A VPC endpoint id.
-pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
-
-/// The Secret of all objects without a reference of their own.
-pub(crate) const SECRET: &str = "atlas-api";
-
-/// The maximum number of instances of one project.
-const PER_PROJECT: usize = 25;
+use crate::plan::{BenchKind, PlannedObject, manifest, own};
+use crate::scenarios::Speed;
 
 /// The number of parallel requests of the benchmark itself.
 const MAX_REQUESTS: usize = 32;
@@ -36,15 +27,6 @@ const MAX_REQUESTS: usize = 32;
 pub(crate) struct Environment {
     pub(crate) control_plane: ControlPlane,
     pub(crate) program: PathBuf,
-}
-
-/// One object to be created.
-#[derive(Debug, Clone)]
-pub(crate) struct PlannedObject {
-    pub(crate) name: String,
-    pub(crate) project: String,
-    pub(crate) instance: String,
-    pub(crate) secret: &'static str,
 }
 
 /// A namespace with an Atlas and an operator of its own.
@@ -59,7 +41,7 @@ pub(crate) struct BenchFixture<'a> {
     pub(crate) audit: Audit,
     pub(crate) seen: Observations,
     pub(crate) operator: Operator,
-    objects: Api<DynamicObject>,
+    objects: BTreeMap<BenchKind, Api<DynamicObject>>,
     secrets: Api<Secret>,
 }
 
@@ -79,14 +61,22 @@ impl<'a> BenchFixture<'a> {
     pub(crate) async fn build(
         environment: &'a Environment,
         name: &str,
-        (pace, latency): (Pace, Latency),
+        speed: Speed,
         planned: &[PlannedObject],
         flags: &[&'static str],
     ) -> Result<Self> {
-        let mut settings = Settings { latency, ..Settings::at_pace(pace) };
+        let mut settings = Settings { latency: speed.latency(), ..Settings::at_pace(speed.pace()) };
+        settings.dedicated = DedicatedSettings {
+            pace: speed.dedicated_pace(),
+            vpc_endpoints_exist: true,
+            ..DedicatedSettings::default()
+        };
         settings.projects.clear();
-        for object in planned {
-            settings.add_instance(&object.project, &object.instance);
+        for (project, instance) in planned.iter().filter_map(PlannedObject::place) {
+            match instance {
+                Some(instance) => settings.add_instance(project, instance),
+                None => drop(settings.projects.entry(project.to_owned()).or_default()),
+            }
         }
         let secrets_named: BTreeSet<&str> = planned.iter().map(|object| object.secret).collect();
         settings.keys =
@@ -94,9 +84,18 @@ impl<'a> BenchFixture<'a> {
         let namespace = environment.control_plane.create_namespace("bench").await?;
         let client = environment.control_plane.client().await?;
         let atlas = Simulator::start(settings).await?;
+        for (project, _) in planned.iter().filter_map(PlannedObject::place) {
+            atlas.set_regional_mode(project, true);
+        }
         let operator = start(environment, name, &atlas, &namespace, flags).await?;
-        let api = resource();
-        let seen: Api<WatchedObject> = Api::namespaced_with(client.clone(), &namespace, &api);
+        let kinds: BTreeSet<BenchKind> = planned.iter().map(|object| object.kind).collect();
+        let watched = |kind: &BenchKind| -> Api<WatchedObject> {
+            Api::namespaced_with(client.clone(), &namespace, &kind.resource())
+        };
+        let seen = Observations::start(kinds.iter().map(watched));
+        let objects =
+            |kind: BenchKind| (kind, Api::namespaced_with(client.clone(), &namespace, &kind.resource()));
+        let objects = kinds.into_iter().map(objects).collect();
         let fixture = Self {
             environment,
             name: name.to_owned(),
@@ -105,10 +104,10 @@ impl<'a> BenchFixture<'a> {
                 .checked_sub(atlas.now())
                 .context("the clock is younger than this process")?,
             audit: Audit::new(environment.control_plane.audit_log(), &namespace),
-            seen: Observations::start(seen),
+            seen,
             operator,
-            objects: Api::namespaced_with(client.clone(), &namespace, &api),
-            secrets: secrets(client, &namespace),
+            objects,
+            secrets: secrets(client.clone(), &namespace),
             namespace,
             atlas,
         };
@@ -159,7 +158,8 @@ impl<'a> BenchFixture<'a> {
     ) -> Result<BTreeMap<String, Instant>> {
         let creations = planned.iter().map(|object| async move {
             let requested = Instant::now();
-            self.objects.create(&PostParams::default(), &manifest(object, &own(object, fields))?).await?;
+            let manifest = manifest(object, &own(object, fields))?;
+            self.objects(object)?.create(&PostParams::default(), &manifest).await?;
             anyhow::Ok((object.name.clone(), requested))
         });
         stream::iter(creations).buffer_unordered(MAX_REQUESTS).try_collect().await
@@ -174,7 +174,7 @@ impl<'a> BenchFixture<'a> {
         let edits = planned.iter().map(|object| async move {
             let requested = Instant::now();
             let patch = Patch::Merge(json!({ "spec": own(object, fields) }));
-            self.objects.patch(&object.name, &PatchParams::default(), &patch).await?;
+            self.objects(object)?.patch(&object.name, &PatchParams::default(), &patch).await?;
             anyhow::Ok((object.name.clone(), requested))
         });
         stream::iter(edits).buffer_unordered(MAX_REQUESTS).try_collect().await
@@ -184,23 +184,15 @@ impl<'a> BenchFixture<'a> {
     pub(crate) async fn delete(&self, planned: &[PlannedObject]) -> Result<BTreeMap<String, Instant>> {
         let deletions = planned.iter().map(|object| async move {
             let requested = Instant::now();
-            self.objects.delete(&object.name, &DeleteParams::default()).await?;
+            self.objects(object)?.delete(&object.name, &DeleteParams::default()).await?;
             anyhow::Ok((object.name.clone(), requested))
         });
         stream::iter(deletions).buffer_unordered(MAX_REQUESTS).try_collect().await
     }
-}
 
-/// Returns the fields with a VPC endpoint of the object's own, if they set any: the operator reports one that two
-/// objects share.
-fn own(object: &PlannedObject, fields: &Value) -> Value {
-    let mut fields = fields.clone();
-    if let Some(id) = fields.get_mut("cloudProviderEndpointId") {
-        let mut hasher = DefaultHasher::new();
-        object.name.hash(&mut hasher);
-        *id = json!(format!("vpce-{:017x}", hasher.finish()));
+    fn objects(&self, object: &PlannedObject) -> Result<&Api<DynamicObject>> {
+        self.objects.get(&object.kind).context("the kind of the object is not among the planned ones")
     }
-    fields
 }
 
 async fn start(
@@ -224,52 +216,12 @@ fn secrets(client: Client, namespace: &str) -> Api<Secret> {
     Api::namespaced(client, namespace)
 }
 
-/// Distributes objects evenly over instances, and instances over projects.
-pub(crate) fn plan(objects: usize, instances: usize) -> Vec<PlannedObject> {
-    let of = |number: usize| {
-        let instance = number % instances;
-        PlannedObject {
-            name: format!("spe-{number:05}"),
-            project: project(instance / PER_PROJECT),
-            instance: format!("instance-{instance:04}"),
-            secret: SECRET,
-        }
-    };
-    (0..objects).map(of).collect()
-}
-
-/// Returns the id of a project.
-pub(crate) fn project(number: usize) -> String {
-    format!("{:024x}", 0x00be_9c00_0000_0000_u64 + number as u64)
-}
-
-fn manifest(object: &PlannedObject, fields: &Value) -> Result<DynamicObject> {
-    let mut spec = json!({
-        "projectId": object.project,
-        "instanceName": object.instance,
-        "credentialsRef": {"name": object.secret},
-    });
-    for (field, value) in fields.as_object().context("fields are an object")? {
-        spec[field] = value.clone();
-    }
-    Ok(serde_json::from_value(json!({
-        "apiVersion": "atlas.spe-operator.io/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
-        "metadata": {"name": object.name},
-        "spec": spec,
-    }))?)
-}
-
 fn public_key(secret: &str, version: u32) -> String {
     format!("{secret}-{version}")
 }
 
 fn key(secret: &str, version: u32) -> Key {
     Key::owner(&format!("private-half-of-{secret}-{version}"))
-}
-
-fn resource() -> ApiResource {
-    kind("atlas.spe-operator.io/v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")
 }
 
 /// Returns the timeout of one workload with so many objects.

@@ -11,9 +11,10 @@ use atlas_simulator::{InjectedFault, Rule, Termination};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::fixture::{BenchFixture, Environment, PlannedObject, SECRET, VPC_ENDPOINT, patience, project};
+use crate::fixture::{BenchFixture, Environment, patience};
 use crate::measure::Spread;
 use crate::observations::ObservedObject;
+use crate::plan::{PlannedObject, SECRET, VPC_ENDPOINT, project};
 use crate::scenarios::Speed;
 
 /// Healthy projects, and the objects of each.
@@ -67,11 +68,10 @@ async fn times(
     name: &str,
     ending: Option<Termination>,
 ) -> Result<(SecondsByObject, SecondsByObject)> {
-    let speed = (Speed::Fast.pace(), Speed::Fast.latency());
     let well = well();
     // The faulty ones first, so that they are ahead of all others.
     let all: Vec<PlannedObject> = ill().into_iter().chain(well.clone()).collect();
-    let fixture = BenchFixture::build(environment, name, speed, &all, &[]).await?;
+    let fixture = BenchFixture::build(environment, name, Speed::Fast, &all, &[]).await?;
     let awaited = if ending.is_some() { well.len() } else { all.len() };
     if let Some(ending) = ending {
         fixture.atlas.inject(
@@ -92,22 +92,18 @@ async fn times(
 
 fn well() -> Vec<PlannedObject> {
     let (projects, objects) = WELL;
-    let of = |number: usize| PlannedObject {
-        name: format!("well-{number:03}"),
-        project: project(number % projects),
-        instance: format!("instance-{}", number / projects),
-        secret: SECRET,
+    let of = |number: usize| {
+        let (project, instance) = (project(number % projects), format!("instance-{}", number / projects));
+        PlannedObject::serverless(format!("well-{number:03}"), &project, &instance, SECRET)
     };
     (0..projects * objects).map(of).collect()
 }
 
 fn ill() -> Vec<PlannedObject> {
     let (instances, objects) = ILL;
-    let of = |number: usize| PlannedObject {
-        name: format!("ill-{number:03}"),
-        project: project(WELL.0),
-        instance: format!("instance-{}", number % instances),
-        secret: ITS_SECRET,
+    let of = |number: usize| {
+        let instance = format!("instance-{}", number % instances);
+        PlannedObject::serverless(format!("ill-{number:03}"), &project(WELL.0), &instance, ITS_SECRET)
     };
     (0..objects).map(of).collect()
 }

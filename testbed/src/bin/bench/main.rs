@@ -7,11 +7,11 @@
 //! ```
 //! | file | what it holds |
 //! |---|---|
-//! | `scenarios` | what is measured, as data |
+//! | `scenarios`, `plan` | what is measured, and its objects, as data |
 //! | `runs`, `isolation`, `soak` | how it is run |
 //! | `fixture`, `operator` | what it runs on |
-//! | `measure`, `audit`, `observations` | what is counted, and where |
-//! | `judge` | the least that the protocol allows, the budgets |
+//! | `measure`, `audit`, `observations`, `lives` | what is counted, and where |
+//! | `judge`, `judge_serverless`, `judge_dedicated` | the least that the protocol allows, the budgets |
 //! | `results`, `table`, `page` | the results, and how they are shown |
 //!
 //! It only observes: the API server's audit log, the simulator's journal, the kernel's accounting of the process.
@@ -22,10 +22,14 @@ mod audit;
 mod fixture;
 mod isolation;
 mod judge;
+mod judge_dedicated;
+mod judge_serverless;
+mod lives;
 mod measure;
 mod observations;
 mod operator;
 mod page;
+mod plan;
 mod results;
 mod runs;
 mod scenarios;
@@ -40,7 +44,7 @@ use futures::future::try_join_all;
 
 use crate::fixture::Environment;
 use crate::results::{Results, keep};
-use crate::scenarios::{BenchScenario, Speed};
+use crate::scenarios::BenchScenario;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -80,9 +84,8 @@ async fn measure(program: &Path, directory: &Path, quick: bool, names: &[String]
     };
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| is_called(name, wanted));
     let wanted = scenarios::all(quick).into_iter().filter(|scenario| is_wanted(&scenario.name()));
-    // At the recorded speed hardly anything happens for minutes: those runs run in parallel.
-    let (slow, fast): (Vec<BenchScenario>, Vec<_>) =
-        wanted.partition(|scenario| scenario.speed == Speed::Recorded);
+    // Runs in which hardly anything happens for minutes run in parallel.
+    let (slow, fast): (Vec<BenchScenario>, Vec<_>) = wanted.partition(BenchScenario::is_slow);
     let environment = Environment::start(program).await?;
     for scenario in &fast {
         println!("{}", scenario.name());

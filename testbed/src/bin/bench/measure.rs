@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Tally;
 use crate::fixture::BenchFixture;
+use crate::lives::lives;
 use crate::operator::Usage;
 
 /// How long the cluster must see no write until an workload counts as finished.
@@ -28,7 +29,7 @@ pub(crate) struct Figures {
     pub(crate) cpu_seconds: f64,
     pub(crate) peak_mib: f64,
     pub(crate) final_mib: f64,
-    /// From the user's request to the first request to Atlas that it caused.
+    /// From the user's request to the first request to Atlas that it caused; after a loss, to the first listing that shows it.
     pub(crate) queue: Option<Spread>,
     /// From the change in Atlas to the status that shows it.
     pub(crate) lateness: Option<Spread>,
@@ -121,43 +122,24 @@ impl Meter {
 /// Returns the time from the change to `status` in Atlas to its observation on the object, for each object; `None`
 /// stands for deleted.
 pub(crate) fn lateness(fixture: &BenchFixture<'_>, status: Option<&str>) -> Option<Spread> {
-    let timelines = fixture.atlas.timelines();
-    let changed: BTreeMap<&str, Duration> = timelines
-        .iter()
-        .filter_map(|timeline| {
-            let at = match status {
-                None => timeline.gone_at(),
-                Some(status) => timeline.changes.iter().rev().find_map(|change| {
-                    let is = change
-                        .endpoint
-                        .as_ref()
-                        .is_some_and(|endpoint| status_name(&endpoint.status) == status);
-                    is.then_some(change.at)
-                }),
-            };
-            Some((timeline.id.as_str(), at?))
-        })
-        .collect();
+    let lives = lives(&fixture.atlas);
+    let changed: BTreeMap<&str, Duration> =
+        lives.iter().filter_map(|life| Some((life.id.as_str(), life.became(status)?))).collect();
     Spread::of(fixture.seen.objects().values().filter_map(|history| {
-        let at = fixture.epoch + *changed.get(history.id.as_deref()?)?;
+        let at = fixture.epoch + *changed.get(history.id()?.as_str())?;
         let seen = status.map_or(history.gone, |status| history.became(status))?;
         Some(seen.saturating_duration_since(at).as_secs_f64())
     }))
 }
 
-/// Returns the time from the user's request to the endpoint's creation, for each object.
+/// Returns the time from the user's request to the creation in Atlas, for each object.
 pub(crate) fn queued(fixture: &BenchFixture<'_>, requested: &BTreeMap<String, Instant>) -> Option<Spread> {
-    let timelines = fixture.atlas.timelines();
+    let lives = lives(&fixture.atlas);
     let created: BTreeMap<&str, Duration> =
-        timelines.iter().map(|timeline| (timeline.id.as_str(), timeline.created_at())).collect();
+        lives.iter().filter_map(|life| Some((life.id.as_str(), life.created_at()?))).collect();
     let objects = fixture.seen.objects();
     Spread::of(requested.iter().filter_map(|(name, requested)| {
-        let at = fixture.epoch + *created.get(objects.get(name)?.id.as_deref()?)?;
+        let at = fixture.epoch + *created.get(objects.get(name)?.id()?.as_str())?;
         Some(at.saturating_duration_since(*requested).as_secs_f64())
     }))
-}
-
-/// Returns the status as Atlas spells it.
-fn status_name(status: &atlas_simulator::Status) -> String {
-    serde_json::to_value(status).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::judge::BudgetVerdict;
 use crate::results::Results;
-use crate::{judge, table};
+use crate::runs::RunResult;
+use crate::{judge_dedicated, judge_serverless, table};
 
 /// Rewrites the page.
 pub(crate) fn rewrite(results: &Results, binary_bytes: u64) -> Result<()> {
@@ -22,19 +24,42 @@ pub(crate) fn rewrite(results: &Results, binary_bytes: u64) -> Result<()> {
 
 /// Returns the tables by the names of their marks.
 pub(crate) fn parts(results: &Results, binary_bytes: u64) -> Result<Vec<(String, String)>> {
-    let growth = results.growth();
-    let verdicts = judge::verdicts(&results.outcomes, &results.isolated, binary_bytes);
-    let mut parts = vec![("budgets".to_owned(), table::budgets(&verdicts))];
-    for workload in ["idle", "create", "attach", "steady", "restart", "delete"] {
-        parts.push((workload.to_owned(), table::workload(&growth, workload)));
+    let Results { serverless, dedicated, isolated, week } = results;
+    let mut parts = Vec::new();
+    if !serverless.is_empty() {
+        let verdicts = judge_serverless::verdicts(serverless, isolated, binary_bytes);
+        let workloads = ["idle", "create", "attach", "steady", "restart", "delete"];
+        parts.extend(of_family(serverless, "", &verdicts, &workloads)?);
     }
-    let largest = growth.iter().max_by_key(|outcome| (outcome.objects, outcome.instances));
-    parts.push(("kinds".to_owned(), table::kinds(largest.context("nothing was measured")?)));
-    parts.push(("speeds".to_owned(), table::speeds(&results.outcomes)));
-    parts.push(("isolation".to_owned(), table::isolation(&results.isolated)));
-    if let Some(week) = &results.week {
+    if !dedicated.is_empty() {
+        let verdicts = judge_dedicated::verdicts(dedicated);
+        let workloads = ["whole", "steady", "restart", "delete"];
+        parts.extend(of_family(dedicated, "dedicated-", &verdicts, &workloads)?);
+        parts.push(("dedicated-hours".to_owned(), table::hours(dedicated)));
+    }
+    if !isolated.is_empty() {
+        parts.push(("isolation".to_owned(), table::isolation(isolated)));
+    }
+    if let Some(week) = week {
         parts.push(("week".to_owned(), table::week(week)));
     }
+    Ok(parts)
+}
+
+/// Returns the tables that the serverless kind and those of dedicated clusters both have.
+fn of_family(
+    outcomes: &[RunResult],
+    prefix: &str,
+    verdicts: &[BudgetVerdict],
+    workloads: &[&str],
+) -> Result<Vec<(String, String)>> {
+    let mut parts = vec![(format!("{prefix}budgets"), table::budgets(verdicts))];
+    for workload in workloads {
+        parts.push((format!("{prefix}{workload}"), table::workload(outcomes, workload)));
+    }
+    let largest = outcomes.iter().max_by_key(|outcome| (outcome.objects.count(), outcome.objects));
+    parts.push((format!("{prefix}kinds"), table::kinds(largest.context("nothing was measured")?)));
+    parts.push((format!("{prefix}speeds"), table::speeds(outcomes)));
     Ok(parts)
 }
 

@@ -13,7 +13,8 @@ use crate::soak::SoakResult;
 /// All results.
 #[derive(Default)]
 pub(crate) struct Results {
-    pub(crate) outcomes: Vec<RunResult>,
+    pub(crate) serverless: Vec<RunResult>,
+    pub(crate) dedicated: Vec<RunResult>,
     pub(crate) isolated: Vec<Isolated>,
     pub(crate) week: Option<SoakResult>,
 }
@@ -28,18 +29,21 @@ impl Results {
             match path.file_stem().unwrap_or_default().to_string_lossy().as_ref() {
                 "isolation" => results.isolated = serde_json::from_str(&text)?,
                 "week" => results.week = Some(serde_json::from_str(&text)?),
-                _ => results.outcomes.push(serde_json::from_str(&text)?),
+                _ => {
+                    let run: RunResult = serde_json::from_str(&text)?;
+                    let of_family = if run.objects.is_dedicated() {
+                        &mut results.dedicated
+                    } else {
+                        &mut results.serverless
+                    };
+                    of_family.push(run);
+                }
             }
         }
-        results
-            .outcomes
-            .sort_by_key(|outcome| (!outcome.name.starts_with("fast"), outcome.objects, outcome.instances));
+        for of_family in [&mut results.serverless, &mut results.dedicated] {
+            of_family.sort_by_key(|run| (run.part, run.speed, run.objects));
+        }
         Ok(results)
-    }
-
-    /// Returns the runs of the growth series.
-    pub(crate) fn growth(&self) -> Vec<RunResult> {
-        self.outcomes.iter().filter(|outcome| outcome.name.starts_with("growth")).cloned().collect()
     }
 }
 

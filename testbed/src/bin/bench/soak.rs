@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use crate::fixture::{BenchFixture, Environment, PlannedObject, SECRET, VPC_ENDPOINT, patience, plan};
+use crate::fixture::{BenchFixture, Environment, patience};
 use crate::measure::{Figures, Meter};
+use crate::plan::{PlannedObject, SECRET, VPC_ENDPOINT, serverless};
 use crate::scenarios::Speed;
 
 const DAY: Duration = Duration::from_secs(10);
@@ -56,9 +57,8 @@ pub(crate) struct SoakResult {
 /// Runs the week.
 pub(crate) async fn run(environment: &Environment) -> Result<SoakResult> {
     let mut next = OBJECTS;
-    let names = plan(OBJECTS * 4, INSTANCES);
-    let speed = (Speed::Fast.pace(), Speed::Fast.latency());
-    let mut fixture = BenchFixture::build(environment, "week", speed, &names, &FLAGS).await?;
+    let names = serverless(OBJECTS * 4, INSTANCES);
+    let mut fixture = BenchFixture::build(environment, "week", Speed::Fast, &names, &FLAGS).await?;
     let fields = fields();
     let mut present: Vec<PlannedObject> = names.iter().take(OBJECTS).cloned().collect();
     let mut failed: Vec<String> = Vec::new();
@@ -121,7 +121,7 @@ fn fields() -> Value {
 fn fail(fixture: &BenchFixture<'_>, staying: &[PlannedObject]) -> Vec<String> {
     let seen = fixture.seen.objects();
     let failing = staying.iter().rev().filter_map(|object| {
-        let id = seen.get(&object.name)?.id.clone()?;
+        let id = seen.get(&object.name)?.id()?.clone();
         let is_there =
             fixture.atlas.endpoint(&id).is_some_and(|endpoint| endpoint.status == Status::Available);
         let failed = is_there

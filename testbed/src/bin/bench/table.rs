@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use crate::audit::{self, Tally};
 use crate::isolation::Isolated;
 use crate::judge::{BudgetVerdict, least_requests, requests};
+use crate::judge_dedicated::{hourly, numbered, peer};
 use crate::measure::{Figures, Spread};
 use crate::runs::RunResult;
+use crate::scenarios::{Population, RunPart};
 use crate::soak::SoakResult;
 
 /// Returns one workload, printed while the next one runs.
@@ -43,7 +45,11 @@ pub(crate) fn budgets(verdicts: &[BudgetVerdict]) -> String {
 /// One workload, for every number of objects.
 pub(crate) fn workload(outcomes: &[RunResult], name: &str) -> String {
     let mut rows = Vec::new();
-    for outcome in outcomes {
+    let mut second = "instances";
+    for outcome in outcomes.iter().filter(|outcome| outcome.part == RunPart::Growth) {
+        if outcome.objects.is_dedicated() {
+            second = "P × R × E";
+        }
         for figures in outcome.workloads.iter().filter(|figures| figures.workload == name) {
             rows.push(row(outcome, figures));
         }
@@ -51,7 +57,7 @@ pub(crate) fn workload(outcomes: &[RunResult], name: &str) -> String {
     table(
         &[
             "objects",
-            "instances",
+            second,
             "requests",
             "least",
             "×",
@@ -70,50 +76,78 @@ pub(crate) fn workload(outcomes: &[RunResult], name: &str) -> String {
 }
 
 fn row(outcome: &RunResult, figures: &Figures) -> Vec<String> {
-    let (objects, spent) = (outcome.objects, requests(figures));
-    let least = least_requests(&figures.workload, objects, outcome.instances);
-    let each = |count: u64| format!("{:.2}", ratio(count, objects as u64));
+    let (objects, spent) = (outcome.objects.count() as u64, requests(figures));
+    let least = least_requests(&figures.workload, outcome.objects);
+    let each = |count: u64| format!("{:.2}", ratio(count, objects));
     vec![
-        thousands(objects as u64),
-        thousands(outcome.instances as u64),
+        thousands(objects),
+        numbers(outcome.objects),
         thousands(spent),
         least.map_or_else(String::new, thousands),
         least.map_or_else(String::new, |least| format!("{:.2}", ratio(spent, least))),
-        thousands(figures.atlas.get("401").copied().unwrap_or_default()),
+        challenges(figures),
         each(audit::writes(&figures.cluster)),
         each(audit::events(&figures.cluster)),
         each(audit::reads(&figures.cluster)),
         format!("{:.1}", figures.seconds - figures.transition),
         figures.lateness.map_or_else(String::new, spread),
-        format!("{:.2}", figures.cpu_seconds * 1e3 / float(objects as u64)),
+        format!("{:.2}", figures.cpu_seconds * 1e3 / float(objects)),
         format!("{:.1}", figures.peak_mib),
         format!("{:.1}", figures.final_mib),
     ]
 }
 
-/// From no object to AVAILABLE, at both speeds, beside the peer.
+/// Returns the number of instances, or those of projects, regions and endpoints.
+fn numbers(objects: Population) -> String {
+    match objects {
+        Population::Serverless { instances, .. } => thousands(instances as u64),
+        Population::Dedicated { .. } => numbered(&objects.name()),
+    }
+}
+
+fn challenges(figures: &Figures) -> String {
+    thousands(figures.atlas.get("401").copied().unwrap_or_default())
+}
+
+/// From no object to AVAILABLE, at each speed. With the peer's figures for dedicated clusters.
 pub(crate) fn speeds(outcomes: &[RunResult]) -> String {
     let all =
         outcomes.iter().flat_map(|outcome| outcome.workloads.iter().map(move |figures| (outcome, figures)));
-    let rows = all.filter(|(_, figures)| figures.workload == "whole").map(|(outcome, figures)| {
-        let least = least_requests("whole", outcome.objects, outcome.instances).unwrap_or_default();
+    let whole =
+        all.filter(|(outcome, figures)| outcome.part == RunPart::Speed && figures.workload == "whole");
+    let is_dedicated = outcomes.iter().any(|outcome| outcome.objects.is_dedicated());
+    let rows = whole.map(|(outcome, figures)| {
+        let (objects, spent) = (outcome.objects, requests(figures));
+        let least = least_requests("whole", objects).unwrap_or_default();
         let writes = audit::writes(&figures.cluster);
-        vec![
-            if outcome.name.starts_with("fast") { "10 ms, 2 s" } else { "recorded" }.to_owned(),
-            format!("{} on {}", outcome.objects, outcome.instances),
-            thousands(requests(figures)),
+        let named = match objects {
+            Population::Serverless { objects, instances } => format!("{objects} on {instances}"),
+            Population::Dedicated { .. } => numbers(objects),
+        };
+        let mut row = vec![
+            outcome.speed.described().to_owned(),
+            named,
+            thousands(spent),
             thousands(least),
-            format!("{:.2}", ratio(requests(figures), least)),
-            thousands(figures.atlas.get("401").copied().unwrap_or_default()),
-            format!("{:.2}", ratio(writes, outcome.objects as u64)),
+            format!("{:.2}", ratio(spent, least)),
+            challenges(figures),
+            format!("{:.2}", ratio(writes, objects.count() as u64)),
             format!("{:.1}", figures.seconds - figures.transition),
             figures.queue.map_or_else(String::new, spread),
             figures.lateness.map_or_else(String::new, spread),
-        ]
+        ];
+        if is_dedicated {
+            let (requests, seconds) = peer(objects, outcome.speed);
+            row.extend([
+                requests.map_or_else(String::new, thousands),
+                seconds.unwrap_or_default().to_owned(),
+            ]);
+        }
+        row
     });
-    let head = [
+    let mut head = vec![
         "Atlas",
-        "objects",
+        if is_dedicated { "P × R × E" } else { "objects" },
         "requests",
         "least",
         "×",
@@ -123,22 +157,80 @@ pub(crate) fn speeds(outcomes: &[RunResult]) -> String {
         "queued, s",
         "late, s",
     ];
+    if is_dedicated {
+        head.extend(["the peer: requests", "s beyond Atlas"]);
+    }
     table(&head, rows)
 }
 
 /// Requests of one run by kind, each also for one object.
 pub(crate) fn kinds(outcome: &RunResult) -> String {
-    let kinds = ["401", "list", "create", "update", "delete"];
+    let kinds: &[(&str, &str)] = if outcome.objects.is_dedicated() {
+        &[
+            ("401", "401"),
+            ("listservices", "LIST of services"),
+            ("createservice", "POST of a service"),
+            ("createendpoint", "POST of an endpoint"),
+            ("getendpoint", "GET of an endpoint"),
+            ("deleteendpoint", "DELETE of an endpoint"),
+            ("deleteservice", "DELETE of a service"),
+        ]
+    } else {
+        &[("401", "401"), ("list", "list"), ("create", "create"), ("update", "update"), ("delete", "delete")]
+    };
     let rows = outcome.workloads.iter().filter(|figures| figures.workload != "idle").map(|figures| {
         let mut row = vec![figures.workload.clone()];
-        row.extend(kinds.iter().map(|kind| {
+        row.extend(kinds.iter().map(|(kind, _)| {
             let count = figures.atlas.get(*kind).copied().unwrap_or_default();
-            format!("{} ({:.2})", thousands(count), ratio(count, outcome.objects as u64))
+            format!("{} ({:.2})", thousands(count), ratio(count, outcome.objects.count() as u64))
         }));
         row
     });
     let mut head = vec!["workload"];
-    head.extend(kinds);
+    head.extend(kinds.iter().map(|(_, shown)| *shown));
+    table(&head, rows)
+}
+
+/// Hours in which nothing changes, or everything waits for the user, of dedicated clusters.
+pub(crate) fn hours(outcomes: &[RunResult]) -> String {
+    let all =
+        outcomes.iter().flat_map(|outcome| outcome.workloads.iter().map(move |figures| (outcome, figures)));
+    // At a shorter interval than the default one, objects are polled more often than an hour shows.
+    let hours = all.filter(|(outcome, figures)| {
+        figures.workload == "waiting"
+            || figures.workload == "steady"
+                && (figures.transition >= 600.0 || outcome.part == RunPart::Steady)
+    });
+    let rows = hours.map(|(outcome, figures)| {
+        let hour = 3_600.0 / figures.transition;
+        let each = |operation: &str| {
+            let count = figures.atlas.get(operation).copied().unwrap_or_default();
+            format!("{:.1}", float(count) * hour / outcome.objects.listed() as f64)
+        };
+        let Population::Dedicated { regions, endpoints, .. } = outcome.objects else { return Vec::new() };
+        let is_waiting = figures.workload == "waiting";
+        let least = if is_waiting { 60 } else { 6 * (1 + regions * endpoints) };
+        vec![
+            if is_waiting { "waiting for VPC endpoints" } else { "nothing changes" }.to_owned(),
+            numbers(outcome.objects),
+            format!("{:.1}", hourly(outcome, figures)),
+            least.to_string(),
+            each("listservices"),
+            each("getendpoint"),
+            audit::writes(&figures.cluster).to_string(),
+            format!("{:.2}", figures.cpu_seconds * hour * 1e3 / float(outcome.objects.count() as u64)),
+        ]
+    });
+    let head = [
+        "",
+        "P × R × E",
+        "requests a project",
+        "least",
+        "LISTs a project",
+        "GETs a project",
+        "writes, all measured",
+        "CPU ms an object",
+    ];
     table(&head, rows)
 }
 
