@@ -26,7 +26,8 @@ fn the_protocols_that_ship_keep_every_promise_and_come_right_from_every_state() 
 fn every_rule_that_is_taken_away_is_missed_and_every_promise_is_broken_by_one() {
     for part in parts() {
         let mut broken = Vec::new();
-        for ablation in part.ablations.iter().filter(|ablation| !ablation.breaks.is_empty() && !ablation.is_deep)
+        for ablation in
+            part.ablations.iter().filter(|ablation| !ablation.breaks.is_empty() && !ablation.is_deep)
         {
             let outcome = ablation.search(Some(MAX_STEPS));
             assert!(ablation.is_as_expected(&outcome), "{}: {:#?}", ablation.name, outcome.broken);

@@ -167,7 +167,7 @@ pub fn ablations() -> Vec<Ablation> {
         ),
         ablation(
             M::AnyoneRecorded,
-            "an entry counts whoever recorded it",
+            "an entry of another object counts",
             Some(10),
             unset(begun(service(Budget { forced: 1, deletions: 2, restores: 1, ..NOTHING }), 4)),
             &[W::OthersServiceDeleted],

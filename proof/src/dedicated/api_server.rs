@@ -8,7 +8,7 @@ use domain::reconcile::ApiFailure;
 
 use super::in_flight::ObjectPatch;
 use super::mutations::Mutation;
-use super::object::{ModelClaim, ModelObject, RecordedLife, RecordedLives, sort};
+use super::object::{ModelClaim, ModelEntry, ModelObject, RecordedLives, sort};
 use super::state::{AtlasLife, ModelState};
 use super::{Event, Invariant, Model, bit, created_bit};
 
@@ -87,8 +87,8 @@ impl Model {
                 s.past.broken |= Invariant::OthersRecordedCreated.bit();
             }
         }
-        let is_replaced = |known: &RecordedLife| {
-            let is_same = |entry: &&RecordedLife| entry.life.endpoint == known.life.endpoint;
+        let is_replaced = |known: &ModelEntry| {
+            let is_same = |entry: &&ModelEntry| entry.life.endpoint == known.life.endpoint;
             entries.iter().find(is_same).is_some_and(|entry| entry.life.service != known.life.service)
         };
         if before.entries.iter().any(is_replaced) {

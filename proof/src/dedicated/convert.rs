@@ -28,8 +28,8 @@ use domain::status::Reported;
 use domain::token::{ClusterId, Token};
 
 use super::object::{
-    HeldObject, Manifest, ModelClaim, ModelLife, ModelObject, ModelTarget, RecordedLife, RecordedLives,
-    SLOTS, sort,
+    HeldObject, Manifest, ModelClaim, ModelEntry, ModelLife, ModelObject, ModelTarget, RecordedLives, SLOTS,
+    sort,
 };
 use super::state::{AtlasLife, Phase};
 use super::times::TICK;
@@ -178,7 +178,7 @@ pub(crate) fn to_endpoint(thing: AtlasLife) -> RegisteredEndpoint {
 
 /// Returns the entries that a report has for an object; `None` if they are too many.
 pub(crate) fn from_entries(held: &ModelObject, report: &Report) -> Option<RecordedLives> {
-    let entry = |entry: &Entry| RecordedLife {
+    let entry = |entry: &Entry| ModelEntry {
         life: from_life(&entry.life),
         provenance: entry.provenance,
         by: held.life,
@@ -310,7 +310,7 @@ impl DedicatedResource for HeldObject {
         let Self { object, trusts_all, .. } = self;
         let own = uid(object.life);
         let services = KEY.as_ref().map(|key| &key.services);
-        let entry = |entry: &RecordedLife| {
+        let entry = |entry: &ModelEntry| {
             let by = if *trusts_all { own.clone() } else { uid(entry.by) };
             Entry {
                 life: to_life(entry.life),

@@ -9,7 +9,7 @@ use domain::dedicated::observed::Adopt;
 use super::Model;
 use super::convert::content;
 use super::in_flight::{RequestOutcome, StepOutcome};
-use super::object::{ModelLife, ModelObject, RecordedLife, SLOTS, sibling, sort};
+use super::object::{ModelEntry, ModelLife, ModelObject, SLOTS, sibling, sort};
 use super::state::{ModelState, Phase, Slots};
 use super::times::{OLD, ticks};
 use super::transitions::normalize;
@@ -26,7 +26,7 @@ const STEPS: usize = 24;
 
 /// The steps from a state on, each the reconcile of one object or the tick at the end of a round.
 #[derive(Default)]
-struct Path(Vec<PathStep>);
+struct QuietPath(Vec<PathStep>);
 
 struct PathStep {
     /// The state before it.
@@ -36,7 +36,7 @@ struct PathStep {
     is_tick: bool,
 }
 
-impl Path {
+impl QuietPath {
     /// Adds the states of the path to those that are known. `rounds` are those of the state at its end; the result is that of the state at
     /// its beginning.
     fn end(&self, converged: &Converged, mut rounds: u8) -> u8 {
@@ -68,7 +68,7 @@ impl Model {
         }
         let mut s = from.clone();
         let mut due = all_due(&s);
-        let mut path = Path::default();
+        let mut path = QuietPath::default();
         for _ in 0..ROUNDS + AGEING {
             let start = key(&s, &due, 0);
             let round = path.0.len();
@@ -88,13 +88,18 @@ impl Model {
         let mut due = all_due(&s);
         for _ in 0..ROUNDS + AGEING {
             // Each of its states is new.
-            self.round(&mut s, &mut due, &mut Path::default());
+            self.round(&mut s, &mut due, &mut QuietPath::default());
         }
         s
     }
 
     /// Runs one round, and adds its steps to the path. Returns the rounds from a state on the way, if they are known.
-    fn round(&self, s: &mut ModelState, due: &mut [Slots<NextReconcile>], path: &mut Path) -> Option<u8> {
+    fn round(
+        &self,
+        s: &mut ModelState,
+        due: &mut [Slots<NextReconcile>],
+        path: &mut QuietPath,
+    ) -> Option<u8> {
         let known = |key| self.statistics.converged.rounds(key);
         let mut at = key(s, due, 0);
         if let Some(rounds) = known(at) {
@@ -242,7 +247,7 @@ fn is_registered(s: &ModelState, object: &ModelObject) -> bool {
     };
     let Some(service) = s.get(ModelLife { endpoint: 0, ..life }) else { return true };
     let is_there = s.get(life).is_some();
-    let is_former = |entry: &RecordedLife| entry.life != life;
+    let is_former = |entry: &ModelEntry| entry.life != life;
     let is_stale = object
         .entries
         .iter()

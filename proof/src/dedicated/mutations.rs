@@ -43,7 +43,7 @@ pub enum Mutation {
     FoundIsCreated,
     /// The same, if Atlas created it since the claim.
     BornIsCreated,
-    /// The provenance of an entry counts whoever recorded it.
+    /// The provenance of an entry of another object counts.
     AnyoneRecorded,
     /// A record does not test claim and entries.
     RecordIgnoresClaim,

@@ -86,7 +86,7 @@ pub struct ModelClaim {
 
 /// What a status records of one life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RecordedLife {
+pub struct ModelEntry {
     /// The life.
     pub life: ModelLife,
     /// How the object came to it.
@@ -97,11 +97,11 @@ pub struct RecordedLife {
 
 /// The entries of a status, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct RecordedLives([Option<RecordedLife>; MAX_ENTRIES]);
+pub struct RecordedLives([Option<ModelEntry>; MAX_ENTRIES]);
 
 impl RecordedLives {
     /// Returns the entries; `None` if they are too many.
-    pub(crate) fn of(entries: impl Iterator<Item = RecordedLife>) -> Option<Self> {
+    pub(crate) fn of(entries: impl Iterator<Item = ModelEntry>) -> Option<Self> {
         let mut all = Self::default();
         for (n, entry) in entries.enumerate() {
             *all.0.get_mut(n)? = Some(entry);
@@ -110,12 +110,12 @@ impl RecordedLives {
     }
 
     /// Returns each entry.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &RecordedLife> + Clone {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ModelEntry> + Clone {
         self.0.iter().flatten()
     }
 
     /// Returns the entry of a life.
-    pub(crate) fn get(&self, life: ModelLife) -> Option<&RecordedLife> {
+    pub(crate) fn get(&self, life: ModelLife) -> Option<&ModelEntry> {
         self.iter().find(|entry| entry.life == life)
     }
 
@@ -168,6 +168,6 @@ pub struct HeldObject {
     pub slot: u8,
     /// The object.
     pub object: ModelObject,
-    /// The provenance of an entry counts whoever recorded it (an ablation).
+    /// The provenance of an entry of another object counts (an ablation).
     pub trusts_all: bool,
 }

@@ -81,7 +81,7 @@ pub struct RunningReconcile {
 
 /// A claim that a process has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SeenClaim {
+pub struct ModelSeenClaim {
     /// The slot of its object.
     pub slot: u8,
     /// The attempt.
@@ -100,7 +100,7 @@ pub struct View {
     /// The objects; never newer than the API server, and often older.
     pub objects: Slots<Option<ModelObject>>,
     /// The claims that are remembered, in order.
-    pub claims: Vec<SeenClaim>,
+    pub claims: Vec<ModelSeenClaim>,
 }
 
 /// One controller.

@@ -12,7 +12,7 @@ use domain::times::Times;
 
 use super::convert::{from_target, key, nonce, nonce_number, object_name, to_life, to_target, token, uid};
 use super::object::{ModelObject, SLOTS, sort};
-use super::state::{SeenClaim, Slots, View};
+use super::state::{ModelSeenClaim, Slots, View};
 use super::times::{OLD, TICK, ago, now};
 use crate::interned::{Interned, Interner};
 
@@ -115,7 +115,13 @@ impl Views {
                 let (Some(life), Some(target)) = (life, &seen.target) else { continue };
                 let age = now().saturating_sub(seen.since).as_secs() / TICK.as_secs();
                 let age = OLD.min(u8::try_from(age).unwrap_or(OLD));
-                view.claims.push(SeenClaim { slot: number, nonce, life, target: from_target(target), age });
+                view.claims.push(ModelSeenClaim {
+                    slot: number,
+                    nonce,
+                    life,
+                    target: from_target(target),
+                    age,
+                });
             }
         }
         view.claims.sort_unstable();
