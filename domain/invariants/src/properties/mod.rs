@@ -6,6 +6,7 @@ pub mod decide;
 pub mod dedicated;
 pub mod mark;
 pub mod memory;
+mod permits;
 pub mod rate_limits;
 pub mod reconcile;
 pub mod schedule;

@@ -11,7 +11,7 @@ use domain::rate_limits::Withheld;
 use domain::reconcile::output::OutputNames;
 use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
-    ApiFailure, Effect, Input, Interruption, Moment, ObjectWrite, OutputMap, PermitKind, Permits, Resolution,
+    ApiFailure, Effect, Input, Interruption, Moment, ObjectWrite, OutputMap, Resolution,
 };
 use domain::reconcile::{ReconcileSettings, Started};
 use domain::reference::VpcEndpoint;
@@ -24,6 +24,7 @@ use domain::serverless::reconcile::vocabulary::{CallResponse, EndpointWrite, Lis
 use domain::serverless::status::Report;
 
 use super::decide::{any_endpoint, fault, missing, object, spec, words};
+use super::permits;
 use crate::fixtures::{Draw, secs, vpce};
 
 /// More effects than any reconcile takes: sixteen decisions, and what each of them needs.
@@ -176,34 +177,19 @@ impl DrawnProcess {
 
     /// Checks what an effect needs.
     fn judge(&mut self, machine: &Reconcile<DrawnObject>, effect: &DrawnEffect, before: &Preceding) {
-        let Permits { atlas, api_server } = machine.permits();
+        permits::check(machine.permits(), effect);
         match effect {
-            Effect::Read | Effect::Write(_) | Effect::Publish(_) => {
-                assert!(api_server, "no permit to call the API server: {effect:?}");
+            Effect::Call { call: EndpointWrite::Create { claimed, .. }, .. } => {
+                assert!(self.accepted.remove(&claimed.boot), "no claim of then: {effect:?}");
+                assert!(!machine.object().is_deleting(), "the object is being deleted");
             }
-            Effect::List(_) | Effect::Output(_) | Effect::FindAddress { .. } | Effect::Done(_) => {
-                assert!(!atlas && !api_server, "a permit is held: {effect:?}");
+            Effect::Call { call: EndpointWrite::Update { .. } | EndpointWrite::Delete { .. }, .. } => {
+                assert!(before.verified, "the object was not read: {effect:?}");
             }
-            Effect::Acquire(kind) => {
-                assert!(!api_server, "a permit to call the API server is held: {effect:?}");
-                assert!(!atlas || *kind == PermitKind::ApiServer, "there is one permit already: {effect:?}");
-            }
-            Effect::Call { call, .. } => {
-                assert!(atlas && !api_server, "not exactly the permit to call Atlas: {effect:?}");
-                match call {
-                    EndpointWrite::Create { claimed, .. } => {
-                        assert!(self.accepted.remove(&claimed.boot), "no claim of then: {effect:?}");
-                        assert!(!machine.object().is_deleting(), "the object is being deleted");
-                    }
-                    EndpointWrite::Update { .. } | EndpointWrite::Delete { .. } => {
-                        assert!(before.verified, "the object was not read: {effect:?}");
-                    }
-                }
+            Effect::Write(ObjectWrite::Claim(_)) => {
+                assert!(before.begun && machine.permits().atlas, "the claim is not begun: {effect:?}");
             }
             _ => {}
-        }
-        if let Effect::Write(ObjectWrite::Claim(_)) = effect {
-            assert!(before.begun && atlas, "the claim is not begun: {effect:?}");
         }
     }
 

@@ -24,12 +24,13 @@ use domain::rate_limits::Withheld;
 use domain::reconcile::output::OutputNames;
 use domain::reconcile::tracked::ReadResource;
 use domain::reconcile::{
-    ApiFailure, Effect, Input, Interruption, Moment, ObjectWrite, OutputMap, PermitKind, Permits,
-    ReconcileSettings, Resolution, Started,
+    ApiFailure, Effect, Input, Interruption, Moment, ObjectWrite, OutputMap, ReconcileSettings, Resolution,
+    Started,
 };
 use domain::schedule::ObjectVersion;
 use domain::times::Times;
 
+use super::super::permits;
 use super::observation;
 use crate::dedicated::fixtures::{cloud_id, endpoint, service, service_key};
 use crate::fixtures::{Draw, nonce, secs};
@@ -198,7 +199,6 @@ impl DrawnReplica {
             machine.take_notes();
             self.judge(&machine, &effect);
             if let Effect::Done(_) = effect {
-                assert_eq!(machine.permits(), Permits::default(), "it ends with a permit");
                 return;
             }
             input = self.respond(&machine, &effect, at.now, draw);
@@ -271,28 +271,11 @@ impl DrawnReplica {
 
     /// Checks what an effect needs.
     fn judge(&mut self, machine: &Reconcile<DrawnResource>, effect: &NextEffect) {
-        let Permits { atlas, api_server } = machine.permits();
-        match effect {
-            Effect::Read | Effect::Write(_) | Effect::Publish(_) => {
-                assert!(api_server, "no permit to call the API server: {effect:?}");
-            }
-            Effect::List(_) | Effect::Output(_) => {
-                assert!(!atlas && !api_server, "a permit is held: {effect:?}");
-            }
-            Effect::CatchUp => assert!(!api_server, "a permit to call the API server is held: {effect:?}"),
-            Effect::Acquire(kind) => {
-                assert!(!api_server, "a permit to call the API server is held: {effect:?}");
-                assert!(!atlas || *kind == PermitKind::ApiServer, "there is one permit already: {effect:?}");
-            }
-            Effect::Call { .. } => {
-                assert!(atlas && !api_server, "not exactly the permit to call Atlas: {effect:?}");
-            }
-            Effect::FindAddress { .. } => panic!("these kinds look for no address"),
-            _ => {}
-        }
+        permits::check(machine.permits(), effect);
         match effect {
             Effect::Call { call, .. } => self.judge_call(machine, call),
             Effect::Write(write) => self.judge_write(machine, write),
+            Effect::FindAddress { .. } => panic!("these kinds look for no address"),
             _ => {}
         }
     }
